@@ -1,0 +1,110 @@
+// isthmus/detail/allocator.hpp — chooses a coroutine's promise: its frame from the cache, or from the allocator that
+// follows std::allocator_arg among the coroutine function's parameters.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "promise.hpp"
+
+#include <coroutine>
+#include <cstddef>
+#include <memory>
+#include <memory_resource>
+#include <new>
+
+namespace isthmus::inline v1::detail {
+
+/// Frames from the recycling cache of the thread.
+struct recycled_frames {
+    static void* operator new(std::size_t size) { return frame_cache::allocate(size); }
+    static void operator delete(void* memory, std::size_t size) noexcept {
+        frame_cache::deallocate(memory, size);
+    }
+};
+
+template <class Allocator>
+struct frame_allocator {
+    struct alignas(std::max_align_t) unit {
+        std::byte bytes[alignof(std::max_align_t)];
+    };
+    using type = typename std::allocator_traits<Allocator>::template rebind_alloc<unit>;
+};
+template <class Resource>
+    requires std::is_convertible_v<Resource*, std::pmr::memory_resource*>
+struct frame_allocator<Resource*> : frame_allocator<std::pmr::polymorphic_allocator<>> {};
+
+/// Frames from the user's allocator, of which a copy is kept behind the frame.
+template <class Allocator>
+struct allocated_frames {
+    using allocator = typename frame_allocator<Allocator>::type;
+    using traits = std::allocator_traits<allocator>;
+    using unit = typename traits::value_type;
+    static_assert(std::is_same_v<typename traits::pointer, unit*>,
+                  "isthmus: an allocator for coroutine frames must use plain pointers");
+    static_assert(alignof(allocator) <= alignof(unit), "isthmus: this allocator object is over-aligned");
+
+    static constexpr std::size_t units(std::size_t bytes) { return (bytes + sizeof(unit) - 1) / sizeof(unit); }
+    static std::size_t total(std::size_t size) { return units(size) + units(sizeof(allocator)); }
+
+    template <class... Parameters>
+    static void* operator new(std::size_t size, std::allocator_arg_t, const Allocator& given, const Parameters&...) {
+        return allocate(size, given);
+    }
+    template <class This, class... Parameters>
+    static void* operator new(std::size_t size, const This&, std::allocator_arg_t, const Allocator& given,
+                              const Parameters&...) {
+        return allocate(size, given);
+    }
+    static void operator delete(void* memory, std::size_t size) noexcept {
+        unit* const frame_units = static_cast<unit*>(memory);
+        auto* const kept = std::launder(reinterpret_cast<allocator*>(frame_units + units(size)));
+        allocator own(std::move(*kept));
+        kept->~allocator();
+        traits::deallocate(own, frame_units, total(size));
+    }
+
+private:
+    static void* allocate(std::size_t size, const Allocator& given) {
+        allocator own(given);
+        unit* const memory = traits::allocate(own, total(size));
+        ::new (static_cast<void*>(memory + units(size))) allocator(std::move(own));
+        return memory;
+    }
+};
+
+/// The allocation that the parameters of a coroutine function (and of a member, its object) ask for.
+template <class... Parameters>
+struct allocation {
+    using type = recycled_frames;
+};
+template <class Allocator, class... Parameters>
+struct allocation<std::allocator_arg_t, Allocator, Parameters...> {
+    using type = allocated_frames<std::remove_cvref_t<Allocator>>;
+};
+template <class This, class Allocator, class... Parameters>
+    requires(!std::is_same_v<std::remove_cvref_t<This>, std::allocator_arg_t>)
+struct allocation<This, std::allocator_arg_t, Allocator, Parameters...> {
+    using type = allocated_frames<std::remove_cvref_t<Allocator>>;
+};
+
+template <class Return, class Yield, class Send, class Allocation, bool Noted>
+class promise final : public promise_base<Return, Yield, Send>, public Allocation {
+public:
+    coroutine<Return, Yield, Send>
+    get_return_object(std::source_location function = std::source_location::current()) noexcept {
+        this->initialise(std::coroutine_handle<promise>::from_promise(*this), function);
+        if constexpr (Noted) {
+            this->notes.note();
+        }
+        return coroutine<Return, Yield, Send>(*this);
+    }
+};
+
+} // namespace isthmus::inline v1::detail
+
+template <class Return, class Yield, class Send, class... Parameters>
+struct std::coroutine_traits<isthmus::coroutine<Return, Yield, Send>, Parameters...> {
+    using promise_type =
+        isthmus::detail::promise<Return, Yield, Send,
+                                 typename isthmus::detail::allocation<std::remove_cvref_t<Parameters>...>::type,
+                                 isthmus::detail::frame_notes<Yield>::template noteworthy<Parameters...>>;
+};

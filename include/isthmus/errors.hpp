@@ -1,0 +1,165 @@
+// isthmus/errors.hpp — what misuse of the protocol throws, and the exception that closes a coroutine.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "detail/config.hpp"
+
+#include <cstring>
+#include <exception>
+#include <typeinfo>
+
+namespace isthmus::inline v1 {
+
+/// Base of every error that misuse of the protocol raises. what() is CPython's own message.
+class ISTHMUS_EXPORT protocol_error : public std::exception {
+public:
+    explicit protocol_error(const char* text) noexcept : text_(text) {}
+    const char* what() const noexcept override { return text_; }
+
+private:
+    const char* text_; // always a string literal
+};
+
+/// The misuse that CPython reports as TypeError.
+class ISTHMUS_EXPORT type_error : public protocol_error {
+public:
+    using protocol_error::protocol_error;
+};
+
+/// The misuse that CPython reports as ValueError.
+class ISTHMUS_EXPORT value_error : public protocol_error {
+public:
+    using protocol_error::protocol_error;
+};
+
+/// The misuse that CPython reports as RuntimeError.
+class ISTHMUS_EXPORT runtime_error : public protocol_error {
+public:
+    using protocol_error::protocol_error;
+};
+
+/// A value was sent to a coroutine that has not started; it can still be started (clause 2.2).
+class ISTHMUS_EXPORT send_to_unstarted : public type_error {
+public:
+    send_to_unstarted() noexcept : type_error("can't send non-None value to a just-started coroutine") {}
+};
+
+/// send() without a value reached a suspended coroutine whose Send type has no empty value. Python has no such
+/// case, since there None is a value of every type.
+class ISTHMUS_EXPORT missing_value : public type_error {
+public:
+    missing_value() noexcept : type_error("can't send None to a coroutine whose Send type has no empty value") {}
+};
+
+/// throw_() was given no exception (clause 5.4). The coroutine was not resumed.
+class ISTHMUS_EXPORT not_an_exception : public type_error {
+public:
+    not_an_exception() noexcept
+        : type_error("exceptions must be classes or instances deriving from BaseException, not NoneType") {}
+};
+
+/// A coroutine whose Yield is `none` yielded, but the one that is driven has a Yield type without an empty value.
+class ISTHMUS_EXPORT unexpected_yield : public type_error {
+public:
+    unexpected_yield() noexcept
+        : type_error("can't yield None from a coroutine whose Yield type has no empty value") {}
+};
+
+/// The coroutine is running: it was resumed, closed or awaited from within itself (2.8, 5.11, 6.7, 7.8).
+class ISTHMUS_EXPORT already_executing : public value_error {
+public:
+    already_executing() noexcept : value_error("coroutine already executing") {}
+};
+
+/// The coroutine has finished; what was sent or thrown is dropped (2.7, 5.10, 7.6).
+class ISTHMUS_EXPORT already_finished : public runtime_error {
+public:
+    already_finished() noexcept : runtime_error("cannot reuse already awaited coroutine") {}
+};
+
+/// `co_await` of a coroutine that is suspended; the other awaiter is not disturbed (7.7).
+class ISTHMUS_EXPORT already_awaited : public runtime_error {
+public:
+    already_awaited() noexcept : runtime_error("coroutine is being awaited already") {}
+};
+
+/// The coroutine yielded when it was closed; it stays suspended and can be closed again (6.5).
+class ISTHMUS_EXPORT ignored_generator_exit : public runtime_error {
+public:
+    ignored_generator_exit() noexcept : runtime_error("coroutine ignored GeneratorExit") {}
+};
+
+/// What close() raises at the suspension point (6.2). As in Python it is not an ordinary error, so
+/// `catch (const std::exception&)` does not see it.
+class ISTHMUS_EXPORT generator_exit {};
+
+namespace detail {
+
+/// Whether `error` is a generator_exit or derived from it. `error` must not be null.
+inline bool is_generator_exit(const std::exception_ptr& error) noexcept {
+#if defined(__GLIBCXX__)
+    // Asking the runtime costs a few ns, where rethrowing costs a microsecond.
+    const std::type_info* thrown = error.__cxa_exception_type();
+    if (*thrown == typeid(generator_exit)) {
+        return true;
+    }
+    void* object = nullptr; // __do_catch adjusts it, and reads it where a base is virtual
+    static_assert(sizeof(error) == sizeof(object));
+    std::memcpy(&object, &error, sizeof(object));
+    return typeid(generator_exit).__do_catch(thrown, &object, 1);
+#else
+    try {
+        std::rethrow_exception(error);
+    } catch (const generator_exit&) {
+        return true;
+    } catch (...) {
+        return false;
+    }
+#endif
+}
+
+/// Why an operation was refused. Kept as a code, since the try_ forms make the error without a throw.
+enum class misuse : unsigned char {
+    none,
+    send_to_unstarted,
+    missing_value,
+    not_an_exception,
+    already_executing,
+    already_finished,
+    already_awaited,
+    ignored_generator_exit,
+};
+
+/// Calls `use` with the error object for `code`.
+template <class Use>
+decltype(auto) with_misuse(misuse code, Use&& use) {
+    switch (code) {
+    case misuse::send_to_unstarted:
+        return use(send_to_unstarted());
+    case misuse::missing_value:
+        return use(missing_value());
+    case misuse::not_an_exception:
+        return use(not_an_exception());
+    case misuse::already_executing:
+        return use(already_executing());
+    case misuse::already_awaited:
+        return use(already_awaited());
+    case misuse::ignored_generator_exit:
+        return use(ignored_generator_exit());
+    case misuse::already_finished:
+    case misuse::none:
+        break;
+    }
+    return use(already_finished());
+}
+
+inline std::exception_ptr make_misuse(misuse code) noexcept {
+    return with_misuse(code, [](auto error) { return std::make_exception_ptr(error); });
+}
+
+[[noreturn]] inline void throw_misuse(misuse code) {
+    std::rethrow_exception(make_misuse(code));
+}
+
+} // namespace detail
+} // namespace isthmus::inline v1

@@ -1,0 +1,97 @@
+// isthmus/run.hpp — drivers that run a coroutine to its end.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "concepts.hpp"
+#include "step.hpp"
+
+#include <exception>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace isthmus::inline v1 {
+
+namespace detail {
+
+template <class Coroutine>
+using step_of = decltype(std::declval<Coroutine&>().send());
+template <class Coroutine>
+using yielded_by = decltype(std::declval<step_of<Coroutine>&>().yielded());
+template <class Coroutine>
+using returned_by = decltype(std::declval<step_of<Coroutine>>().returned());
+
+/// What run() returns: the value itself, or a reference if Return is one.
+template <class Coroutine>
+using result_of = std::conditional_t<std::is_rvalue_reference_v<returned_by<Coroutine>>,
+                                     std::remove_reference_t<returned_by<Coroutine>>, returned_by<Coroutine>>;
+
+/// Asks the handler what to send for what `step` yielded.
+template <class Step, class Handler>
+decltype(auto) ask(Step& step, Handler& handler) {
+    if constexpr (std::is_void_v<decltype(step.yielded())>) {
+        return handler();
+    } else if constexpr (std::is_invocable_v<Handler&, decltype(std::move(step).yielded())>) {
+        return handler(std::move(step).yielded());
+    } else {
+        return handler(step.yielded());
+    }
+}
+
+/// One round of run(): the handler's answer, or its error, goes into the coroutine.
+template <class Coroutine, class Step, class Handler>
+Step answer(Coroutine& coroutine, Step& step, Handler& handler) {
+    using reply = decltype(detail::ask(step, handler));
+    std::optional<stored<reply>> value;
+    std::exception_ptr error;
+    try {
+        if constexpr (std::is_void_v<reply>) {
+            detail::ask(step, handler);
+        } else {
+            value.emplace(detail::ask(step, handler));
+        }
+    } catch (...) {
+        error = std::current_exception();
+    }
+    if (error) {
+        return coroutine.throw_(std::move(error));
+    }
+    if constexpr (std::is_void_v<reply>) {
+        return coroutine.send();
+    } else {
+        return coroutine.send(static_cast<reply&&>(*value));
+    }
+}
+
+} // namespace detail
+
+/// Runs a coroutine that yields nothing to its end, and returns what it returned; throws what left it. `coroutine` may
+/// be an lvalue, and may have been started. It is resumed at once each time it suspends.
+template <coroutine_like Coroutine>
+detail::result_of<Coroutine> run(Coroutine&& coroutine) {
+    using yielded = std::remove_cvref_t<detail::yielded_by<Coroutine>>;
+    static_assert(std::is_void_v<yielded> || std::is_same_v<yielded, none>,
+                  "isthmus: this coroutine yields values, so run() needs a handler: run(coroutine, handler)");
+    while (true) {
+        auto step = coroutine.send();
+        if (step.done()) {
+            return static_cast<detail::result_of<Coroutine>>(std::move(step).returned());
+        }
+    }
+}
+
+/// Runs a coroutine to its end: what it yields goes to `handler`, whose result is sent back (nothing if that is void).
+/// An error that `handler` throws is thrown into the coroutine, which may handle it. Returns what the coroutine
+/// returned; throws what left it.
+template <coroutine_like Coroutine, class Handler>
+detail::result_of<Coroutine> run(Coroutine&& coroutine, Handler&& handler) {
+    std::optional<detail::step_of<Coroutine>> step(coroutine.send());
+    while (!step->done()) {
+        std::optional<detail::step_of<Coroutine>> next(detail::answer(coroutine, *step, handler));
+        step.reset();
+        step.emplace(*std::move(next));
+    }
+    return static_cast<detail::result_of<Coroutine>>(std::move(*step).returned());
+}
+
+} // namespace isthmus::inline v1
