@@ -1,0 +1,10 @@
+// isthmus/python.hpp — the bridge to Python, on CPython's C API alone. Include it before other headers, as Python.h.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "python/object.hpp"
+
+#include "isthmus.hpp"
+#include "python/await.hpp"
+#include "python/coroutine.hpp"
+#include "python/error.hpp"

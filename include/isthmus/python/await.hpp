@@ -1,0 +1,223 @@
+// isthmus/python/await.hpp — py::await: awaiting any Python awaitable in C++, by direct delegation.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "coroutine.hpp"
+
+namespace isthmus::inline v1::py {
+
+namespace detail {
+
+inline bool is_iterable_coroutine(PyObject* generator) {
+    const object code = checked(PyObject_GetAttrString(generator, "gi_code"));
+    return (reinterpret_cast<PyCodeObject*>(code.ptr())->co_flags & CO_ITERABLE_COROUTINE) != 0;
+}
+
+/// The await-iterator of a Python object, as the interpreter's `await` finds it (7.1–7.4, 7.7).
+inline object await_iterator_of(PyObject* awaited) {
+    PyTypeObject* const type = Py_TYPE(awaited);
+    if (PyCoro_CheckExact(awaited)) {
+        const object awaiting = checked(PyObject_GetAttrString(awaited, "cr_await"));
+        if (!awaiting.is_none()) {
+            throw already_awaited();
+        }
+        return object::borrow(awaited);
+    }
+    if (PyGen_CheckExact(awaited) && is_iterable_coroutine(awaited)) {
+        return object::borrow(awaited);
+    }
+    if (type->tp_as_async == nullptr || type->tp_as_async->am_await == nullptr) {
+#if PY_VERSION_HEX >= 0x030E0000
+        PyErr_Format(PyExc_TypeError, "'%.100s' object can't be awaited", type->tp_name);
+#else
+        PyErr_Format(PyExc_TypeError, "object %.100s can't be used in 'await' expression", type->tp_name);
+#endif
+        throw_raised();
+    }
+    object iterator = checked(type->tp_as_async->am_await(awaited));
+    const bool native = PyCoro_CheckExact(iterator.ptr()) ||
+                        (PyGen_CheckExact(iterator.ptr()) && is_iterable_coroutine(iterator.ptr()));
+    if (native || !PyIter_Check(iterator.ptr())) {
+#if PY_VERSION_HEX >= 0x030F0000
+        PyErr_Format(PyExc_TypeError, "%s.__await__() must return an iterator, not %s", type->tp_name,
+                     Py_TYPE(iterator.ptr())->tp_name);
+#else
+        if (native) {
+            PyErr_SetString(PyExc_TypeError, "__await__() returned a coroutine");
+        } else {
+            PyErr_Format(PyExc_TypeError, "__await__() returned non-iterator of type '%.100s'",
+                         Py_TYPE(iterator.ptr())->tp_name);
+        }
+#endif
+        throw_raised();
+    }
+    return iterator;
+}
+
+/// Passes each step of the chain on to a Python await-iterator, and what that yields up.
+class python_delegate : public isthmus::detail::delegate {
+public:
+    explicit python_delegate(object awaited) noexcept : iterator_(std::move(awaited)) {}
+
+    void advance(activation& step) noexcept final {
+        PyObject* result = nullptr;
+        PySendResult how = PYGEN_ERROR;
+        if (step.injected != nullptr) {
+            const std::exception_ptr injected = step.take_injected();
+            object method;
+            switch (get_optional_attribute(iterator_.ptr(), interpreter_state::get().throw_, method)) {
+            case 0: // 5.21
+                complete(object(), injected);
+                return;
+            case 1:
+                result = PyObject_CallOneArg(method.ptr(), exception_object(injected).ptr());
+                how = result != nullptr ? PYGEN_NEXT : stopped(&result);
+                break;
+            default: // 5.22: the error is the driver's, nothing is resumed
+                step.yielded = &refused_step;
+                return;
+            }
+        } else {
+            const auto* const sent = static_cast<const object*>(std::exchange(step.sent, nullptr));
+            PyObject* const value = sent != nullptr && *sent ? sent->ptr() : Py_None;
+            how = PyIter_Send(iterator_.ptr(), value, &result);
+        }
+        switch (how) {
+        case PYGEN_NEXT:
+            value_ = object::steal(result);
+            step.yielded = &value_;
+            break;
+        case PYGEN_RETURN:
+            complete(object::steal(result), nullptr);
+            break;
+        case PYGEN_ERROR:
+            complete(object(), to_exception_ptr(take_raised()));
+            break;
+        }
+    }
+
+    std::exception_ptr close() noexcept final {
+        object method;
+        switch (get_optional_attribute(iterator_.ptr(), interpreter_state::get().close, method)) {
+        case 0:
+            return nullptr;
+        case 1:
+            break;
+        default: // 6.11
+            PyErr_WriteUnraisable(iterator_.ptr());
+            return nullptr;
+        }
+        const object closed = object::steal(PyObject_CallNoArgs(method.ptr()));
+        return closed ? nullptr : to_exception_ptr(take_raised());
+    }
+
+    void visit(void (*visitor)(void*, void*), void* context) const noexcept final {
+        visitor(iterator_.ptr(), context);
+    }
+
+protected:
+    ~python_delegate() = default;
+
+    /// What awaiting gave; throws the error it ended in.
+    object take_result() {
+        activation& step = parent->step();
+        if (step.injected != nullptr) {
+            std::rethrow_exception(step.take_injected());
+        }
+        if (error_) {
+            std::rethrow_exception(std::move(error_));
+        }
+        return std::move(value_);
+    }
+
+    object iterator_; ///< what is awaited, until await_ready() has found its iterator
+
+private:
+    void complete(object value, std::exception_ptr error) noexcept {
+        value_ = std::move(value);
+        error_ = std::move(error);
+        parent->awaiting = nullptr;
+    }
+
+    /// After a failed call of throw(): a StopIteration is the result of the await (3.1, 4.6).
+    static PySendResult stopped(PyObject** result) noexcept {
+        if (!PyErr_ExceptionMatches(PyExc_StopIteration)) {
+            return PYGEN_ERROR;
+        }
+        const object stop = take_raised();
+        *result = PyObject_GetAttrString(stop.ptr(), "value");
+        return *result != nullptr ? PYGEN_RETURN : PYGEN_ERROR;
+    }
+
+    /// The Python exception for what is thrown in from C++.
+    static object exception_object(const std::exception_ptr& error) noexcept {
+        set_from_exception(error, nullptr);
+        return take_raised();
+    }
+
+    object value_;
+    std::exception_ptr error_;
+};
+
+template <class T>
+class python_awaiter final : python_delegate {
+public:
+    using yield_type = object;
+    using send_type = object;
+
+    template <class Awaited>
+    explicit python_awaiter(Awaited&& awaited) noexcept
+        : python_delegate(std::forward<Awaited>(awaited).awaited) {}
+
+    bool await_ready() {
+        iterator_ = await_iterator_of(iterator_.ptr());
+        return false;
+    }
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> awaiting) noexcept {
+        parent = &awaiting.promise();
+        parent->awaiting = this; // the driver now consults it; the first step sends None
+    }
+    T await_resume() {
+        const object result = take_result();
+        if constexpr (!std::is_void_v<T>) {
+            return converter<T>::from_python(result);
+        }
+    }
+};
+
+/// What py::await returns: to be co_awaited in a py::coroutine.
+template <class T>
+struct python_awaitable {
+    using awaiter_type = python_awaiter<T>;
+    object awaited;
+};
+
+} // namespace detail
+
+/// Awaits a Python object in a py::coroutine: `co_await py::await<int>(future)`. `awaited` may be whatever Python's
+/// `await` accepts. Each step goes straight to its await-iterator, and what that yields goes up untouched: no Task,
+/// no Future and no loop is involved. Raises in the coroutine what `await` raises there (7.1–7.8). The result is
+/// converted to T, by py::converter. Needs the GIL. A reference of its own is kept until the await is over.
+template <class T = object>
+detail::python_awaitable<T> await(object awaited) {
+    static_assert(std::is_void_v<T> || !detail::is_borrowed<T>,
+                  "isthmus: py::await<T> cannot give a reference, pointer or view, since the Python result it would "
+                  "refer to is gone: ask for a value, such as std::string or py::object");
+    return {std::move(awaited)};
+}
+
+/// The same for a borrowed pointer, and for any handle class with a `ptr()`: nanobind's and pybind11's objects.
+template <class T = object>
+detail::python_awaitable<T> await(PyObject* awaited) {
+    return py::await<T>(object::borrow(awaited));
+}
+template <class T = object, class Handle>
+    requires requires(const Handle& handle) {
+        { handle.ptr() } -> std::convertible_to<PyObject*>;
+    }
+detail::python_awaitable<T> await(const Handle& awaited) {
+    return py::await<T>(object::borrow(awaited.ptr()));
+}
+
+} // namespace isthmus::inline v1::py

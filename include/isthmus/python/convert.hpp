@@ -1,0 +1,176 @@
+// isthmus/python/convert.hpp — values between C++ and Python, and which C++ types only borrow.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "error.hpp"
+
+#include <concepts>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <ranges>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace isthmus::inline v1::py {
+
+/// How the binding library of this translation unit converts a type that `converter` does not know: nanobind.hpp and
+/// pybind11.hpp each define it. `static object to_python(T)` and `static T from_python(const object&)`, both with the
+/// GIL, both throwing.
+template <class T>
+struct binding_converter;
+
+/// Converts values between C++ and Python. The types below mean the same in every translation unit, whichever binding
+/// library it includes; all others go to that library. May be specialised for a type of your own.
+template <class T>
+struct converter {
+    static object to_python(T value) { return binding_converter<T>::to_python(std::forward<T>(value)); }
+    static T from_python(const object& value) { return binding_converter<T>::from_python(value); }
+};
+
+template <>
+struct converter<object> {
+    static object to_python(object value) noexcept { return value ? std::move(value) : object::make_none(); }
+    static object from_python(const object& value) noexcept { return value; }
+};
+
+template <>
+struct converter<none> {
+    static object to_python(none) noexcept { return object::make_none(); }
+    static none from_python(const object&) noexcept { return {}; }
+};
+
+template <>
+struct converter<bool> {
+    static object to_python(bool value) noexcept { return object::borrow(value ? Py_True : Py_False); }
+    static bool from_python(const object& value) {
+        if (!PyBool_Check(value.ptr())) {
+            throw error(PyExc_TypeError, "expected a bool");
+        }
+        return value.ptr() == Py_True;
+    }
+};
+
+template <class T>
+    requires(std::integral<T> && !std::same_as<T, char> && !std::same_as<T, wchar_t> && !std::same_as<T, char8_t> &&
+             !std::same_as<T, char16_t> && !std::same_as<T, char32_t>)
+struct converter<T> {
+    static object to_python(T value) {
+        if constexpr (std::signed_integral<T>) {
+            return checked(PyLong_FromLongLong(value));
+        } else {
+            return checked(PyLong_FromUnsignedLongLong(value));
+        }
+    }
+    static T from_python(const object& value) {
+        if constexpr (std::signed_integral<T>) {
+            return narrow(PyLong_AsLongLong(value.ptr()));
+        } else {
+            const object index = checked(PyNumber_Index(value.ptr()));
+            return narrow(PyLong_AsUnsignedLongLong(index.ptr()));
+        }
+    }
+
+private:
+    template <class Wide>
+    static T narrow(Wide wide) {
+        if (wide == static_cast<Wide>(-1) && PyErr_Occurred()) {
+            throw_raised();
+        }
+        if (!std::in_range<T>(wide)) {
+            throw error(PyExc_OverflowError, "the int does not fit into the C++ type");
+        }
+        return static_cast<T>(wide);
+    }
+};
+
+template <std::floating_point T>
+struct converter<T> {
+    static object to_python(T value) { return checked(PyFloat_FromDouble(static_cast<double>(value))); }
+    static T from_python(const object& value) {
+        const double wide = PyFloat_AsDouble(value.ptr());
+        if (wide == -1.0 && PyErr_Occurred()) {
+            throw_raised();
+        }
+        return static_cast<T>(wide);
+    }
+};
+
+template <>
+struct converter<std::string> {
+    static object to_python(const std::string& value) {
+        return checked(PyUnicode_DecodeUTF8(value.data(), static_cast<Py_ssize_t>(value.size()), nullptr));
+    }
+    static std::string from_python(const object& value) {
+        Py_ssize_t size = 0;
+        const char* const text = PyUnicode_AsUTF8AndSize(value.ptr(), &size);
+        if (text == nullptr) {
+            throw_raised();
+        }
+        return std::string(text, static_cast<std::size_t>(size));
+    }
+};
+
+/// Whether a T refers to something it does not own, so that a coroutine, which outlives the call that made it, must
+/// not take it from a binding library's converter (C++ Core Guidelines CP.53). Specialise it for a type of your own.
+template <class T>
+inline constexpr bool enable_borrowed =
+    std::is_pointer_v<T> || std::is_null_pointer_v<T> || std::ranges::view<T> || requires(T value) {
+        // a handle: an object of a binding library that does not own
+        requires std::is_trivially_destructible_v<T>;
+        { value.ptr() } -> std::convertible_to<PyObject*>;
+    };
+template <class T>
+inline constexpr bool enable_borrowed<std::reference_wrapper<T>> = true;
+
+namespace detail {
+
+template <class T>
+struct borrows : std::bool_constant<enable_borrowed<T>> {};
+template <class T>
+struct borrows<T&> : std::true_type {};
+template <class T>
+struct borrows<T&&> : std::true_type {};
+template <class T>
+struct borrows<const T> : borrows<T> {};
+template <template <class...> class Holder, class... Held>
+    requires(!enable_borrowed<Holder<Held...>> && !std::is_function_v<Holder<Held...>>)
+struct borrows<Holder<Held...>> : std::bool_constant<(borrows<Held>::value || ...)> {};
+// What a function takes or returns is not held by it.
+template <class R, class... Args>
+struct borrows<std::function<R(Args...)>> : std::false_type {};
+template <>
+struct borrows<void> : std::false_type {};
+
+template <class T>
+inline constexpr bool is_borrowed = borrows<T>::value;
+
+/// Whether T is one of the standard library's: such an object was made by a caster, while a reference to a class of
+/// the user's may well be `self`.
+template <class T>
+consteval bool is_standard() {
+    constexpr std::string_view name = __PRETTY_FUNCTION__;
+    constexpr std::size_t at = name.find("T = ");
+    return at != std::string_view::npos &&
+           (name.substr(at + 4).starts_with("std::") || name.substr(at + 4).starts_with("const std::"));
+}
+
+/// Whether the first parameter of a coroutine function, which for a method is `self`, borrows what was converted.
+template <class T>
+inline constexpr bool first_borrows =
+    std::is_reference_v<T> && std::is_class_v<std::remove_reference_t<T>>
+        ? is_standard<std::remove_cvref_t<T>>()
+        : is_borrowed<T>;
+
+template <class... Parameters>
+inline constexpr bool any_borrows = (is_borrowed<Parameters> || ...);
+template <class First, class... Rest>
+inline constexpr bool any_borrows<First, Rest...> = first_borrows<First> || (is_borrowed<Rest> || ...);
+
+} // namespace detail
+} // namespace isthmus::inline v1::py

@@ -1,0 +1,169 @@
+// isthmus/python/methods.hpp — send, throw, close and __await__ as Python calls them.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "drive.hpp"
+
+namespace isthmus::inline v1::py::detail {
+
+/// A result as `send` and `throw` give it: yielded values are returned, a returned one is raised in a StopIteration,
+/// which is built by a call so that a tuple or an exception stays one value (2.5).
+inline PyObject* as_method_result(PySendResult how, PyObject* result) noexcept {
+    if (how != PYGEN_RETURN) {
+        return result;
+    }
+    if (result == Py_None) {
+        PyErr_SetNone(PyExc_StopIteration);
+    } else if (PyObject* const stop = PyObject_CallOneArg(PyExc_StopIteration, result)) {
+        PyErr_SetObject(PyExc_StopIteration, stop);
+        Py_DECREF(stop);
+    }
+    Py_DECREF(result);
+    return nullptr;
+}
+
+inline PyObject* send_method(PyObject* self, PyObject* value) noexcept {
+    PyObject* result = nullptr;
+    const PySendResult how = send(self, value, &result);
+    return as_method_result(how, result);
+}
+
+/// tp_iternext: may say "returned None" with no exception at all (14.5).
+inline PyObject* next(PyObject* self) noexcept {
+    PyObject* result = nullptr;
+    const PySendResult how = send(self, Py_None, &result);
+    if (how == PYGEN_RETURN && result == Py_None) {
+        Py_DECREF(result);
+        return nullptr;
+    }
+    return as_method_result(how, result);
+}
+
+/// The instance that throw(type[, value[, traceback]]) delivers (5.1–5.5). Null with an exception set if the
+/// arguments are wrong.
+inline object exception_argument(PyObject* const* arguments, Py_ssize_t count) noexcept {
+    PyObject* const type = arguments[0];
+    PyObject* value = count > 1 && arguments[1] != Py_None ? arguments[1] : nullptr;
+    PyObject* traceback = count > 2 && arguments[2] != Py_None ? arguments[2] : nullptr;
+    if (traceback != nullptr && !PyTraceBack_Check(traceback)) {
+        PyErr_SetString(PyExc_TypeError, "throw() third argument must be a traceback object");
+        return object();
+    }
+    object exception;
+    if (PyExceptionClass_Check(type)) {
+        PyObject *raised_type = Py_NewRef(type), *raised_value = Py_XNewRef(value), *none_yet = nullptr;
+        PyErr_NormalizeException(&raised_type, &raised_value, &none_yet);
+        exception = object::steal(raised_value); // if the constructor raised, that error is thrown (5.5)
+        if (none_yet != nullptr && traceback == nullptr) {
+            PyException_SetTraceback(exception.ptr(), none_yet);
+        }
+        Py_XDECREF(raised_type);
+        Py_XDECREF(none_yet);
+    } else if (PyExceptionInstance_Check(type)) {
+        if (value != nullptr) {
+            PyErr_SetString(PyExc_TypeError, "instance exception may not have a separate value");
+            return object();
+        }
+        exception = object::borrow(type);
+    } else {
+        PyErr_Format(PyExc_TypeError, "exceptions must be classes or instances deriving from BaseException, not %s",
+                     Py_TYPE(type)->tp_name);
+        return object();
+    }
+    if (traceback != nullptr) {
+        PyException_SetTraceback(exception.ptr(), traceback);
+    }
+    return exception;
+}
+
+inline PyObject* throw_method(PyObject* self, PyObject* const* arguments, Py_ssize_t count) noexcept {
+    if (count < 1 || count > 3) {
+        PyErr_Format(PyExc_TypeError, "throw expected at %s %d argument%s, got %zd", count < 1 ? "least" : "most",
+                     count < 1 ? 1 : 3, count < 1 ? "" : "s", count);
+        return nullptr;
+    }
+    if (PY_VERSION_HEX >= 0x030C0000 && count > 1 &&
+        PyErr_WarnEx(PyExc_DeprecationWarning,
+                     "the (type, exc, tb) signature of throw() is deprecated, use the single-arg signature instead.",
+                     1) < 0) {
+        return nullptr;
+    }
+    object exception = exception_argument(arguments, count);
+    if (!exception) {
+        return nullptr;
+    }
+    PyObject* result = nullptr;
+    const PySendResult how = throw_(self, std::move(exception), &result);
+    return as_method_result(how, result);
+}
+
+/// am_await: the coroutine is its own await-iterator. Only `await` comes here, so the check of 7.7 is here.
+inline PyObject* am_await(PyObject* object_self) noexcept {
+    const frame* const root = coroutine_object::of(object_self)->root;
+    if (root != nullptr && root->link != 0 && !isthmus::detail::is_running(const_cast<frame&>(*root))) {
+        set_misuse(misuse::already_awaited);
+        return nullptr;
+    }
+    return Py_NewRef(object_self);
+}
+
+inline PyObject* refuse_pickling(PyObject* self, PyObject*) noexcept {
+    return PyErr_Format(PyExc_TypeError, "cannot pickle '%s' object", Py_TYPE(self)->tp_name);
+}
+
+// ---- what c.__await__() returns: CPython's coroutine_wrapper (9) ----
+
+struct iterator_object {
+    PyObject_HEAD
+    PyObject* coroutine;
+
+    static PyObject* target(PyObject* self) noexcept { return reinterpret_cast<iterator_object*>(self)->coroutine; }
+};
+
+inline PyObject* make_iterator(PyObject* coroutine, PyObject*) noexcept {
+    PyTypeObject* type = nullptr;
+    try {
+        type = interpreter_state::get().iterator_type;
+    } catch (const base_exception& e) {
+        e.restore();
+        return nullptr;
+    }
+    PyObject* const made = type->tp_alloc(type, 0);
+    if (made != nullptr) {
+        reinterpret_cast<iterator_object*>(made)->coroutine = Py_NewRef(coroutine);
+    }
+    return made;
+}
+
+inline PyMethodDef coroutine_methods[] = {
+    {"send", send_method, METH_O,
+     PyDoc_STR("send(arg) -> send 'arg' into coroutine,\nreturn next iterated value or raise StopIteration.")},
+    {"throw", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(throw_method)), METH_FASTCALL,
+     PyDoc_STR("throw(value)\nthrow(type[,value[,traceback]])\n\n"
+               "Raise exception in coroutine, return next iterated value or raise\nStopIteration.")},
+    {"close", close, METH_NOARGS, PyDoc_STR("close() -> raise GeneratorExit inside coroutine.")},
+    // COEXIST: otherwise the wrapper of the am_await slot would win, which refuses a started coroutine (7.10).
+    {"__await__", make_iterator, METH_NOARGS | METH_COEXIST,
+     PyDoc_STR("Return an iterator to be used in await expression.")},
+    {"__reduce__", refuse_pickling, METH_NOARGS, nullptr},
+    {"__reduce_ex__", refuse_pickling, METH_O, nullptr},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+inline PyMethodDef iterator_methods[] = {
+    {"send", [](PyObject* self, PyObject* value) { return send_method(iterator_object::target(self), value); },
+     METH_O, PyDoc_STR("send(arg) -> send 'arg' into coroutine,\nreturn next iterated value or raise StopIteration.")},
+    {"throw",
+     reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(
+         +[](PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
+             return throw_method(iterator_object::target(self), arguments, count);
+         })),
+     METH_FASTCALL, PyDoc_STR("throw(value)\nthrow(type[,value[,traceback]])")},
+    {"close", [](PyObject* self, PyObject*) { return close(iterator_object::target(self)); }, METH_NOARGS,
+     PyDoc_STR("close() -> raise GeneratorExit inside coroutine.")},
+    {"__reduce__", refuse_pickling, METH_NOARGS, nullptr},
+    {"__reduce_ex__", refuse_pickling, METH_O, nullptr},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+} // namespace isthmus::inline v1::py::detail

@@ -1,0 +1,123 @@
+// isthmus/python/object.hpp — py::object, an owning reference to a Python object that may die on any thread.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#if !defined(PY_SSIZE_T_CLEAN)
+#define PY_SSIZE_T_CLEAN
+#endif
+#include <Python.h>
+
+#if PY_VERSION_HEX < 0x030B0000
+#error "isthmus needs CPython 3.11 or later"
+#endif
+#if defined(Py_LIMITED_API)
+#error "isthmus cannot be built with the limited API: turn STABLE_ABI (Py_LIMITED_API) off for this module"
+#endif
+
+#include "../step.hpp"
+
+#include <atomic>
+#include <new>
+#include <utility>
+
+namespace isthmus::inline v1::py {
+
+namespace detail {
+
+/// Whether this thread may use Python's API: it has an attached thread state (holds the GIL). Any thread may ask.
+inline bool attached() noexcept {
+#if PY_VERSION_HEX >= 0x030D0000
+    return PyThreadState_GetUnchecked() != nullptr;
+#elif PY_VERSION_HEX >= 0x030C0000
+    return _PyThreadState_UncheckedGet() != nullptr;
+#else
+    return Py_IsInitialized() && PyGILState_Check();
+#endif
+}
+
+/// References that died on a thread which was not attached. Those of a finished interpreter are leaked.
+class deferred_references {
+public:
+    static void push(PyObject* reference) noexcept {
+        node* const added = new (std::nothrow) node{reference, head.load(std::memory_order_relaxed)};
+        if (added == nullptr) {
+            return;
+        }
+        while (!head.compare_exchange_weak(added->next, added, std::memory_order_release,
+                                           std::memory_order_relaxed)) {
+        }
+    }
+    /// Drops what is queued. Needs the GIL. One relaxed load when there is nothing.
+    static void drain() noexcept {
+        if (head.load(std::memory_order_relaxed) != nullptr) [[unlikely]] {
+            node* queued = head.exchange(nullptr, std::memory_order_acquire);
+            while (queued != nullptr) {
+                node* const next = queued->next;
+                Py_DECREF(queued->reference);
+                delete queued;
+                queued = next;
+            }
+        }
+    }
+
+private:
+    struct node {
+        PyObject* reference;
+        node* next;
+    };
+    static inline std::atomic<node*> head{nullptr};
+};
+
+} // namespace detail
+
+/// An owning reference, or null. Copying, and all that uses the object, needs the GIL; destroying does not: without an
+/// attached thread state the reference is queued, and dropped when the interpreter next enters Isthmus.
+class object {
+public:
+    object() noexcept = default;
+    object(const object& other) noexcept : pointer_(Py_XNewRef(other.pointer_)) {}
+    object(object&& other) noexcept : pointer_(std::exchange(other.pointer_, nullptr)) {}
+    object& operator=(object other) noexcept {
+        std::swap(pointer_, other.pointer_);
+        return *this;
+    }
+    ~object() { reset(); }
+
+    /// Takes over the caller's reference.
+    static object steal(PyObject* pointer) noexcept { return object(pointer); }
+    /// Makes a reference of its own.
+    static object borrow(PyObject* pointer) noexcept { return object(Py_XNewRef(pointer)); }
+    /// Python's None.
+    static object make_none() noexcept { return borrow(Py_None); }
+
+    /// The pointer, still owned here.
+    PyObject* ptr() const noexcept { return pointer_; }
+    /// The pointer, from now on the caller's.
+    PyObject* release() noexcept { return std::exchange(pointer_, nullptr); }
+    bool is_none() const noexcept { return pointer_ == Py_None; }
+    explicit operator bool() const noexcept { return pointer_ != nullptr; }
+
+    void reset() noexcept {
+        if (PyObject* const old = std::exchange(pointer_, nullptr)) {
+            if (detail::attached()) [[likely]] {
+                Py_DECREF(old);
+            } else {
+                detail::deferred_references::push(old);
+            }
+        }
+    }
+
+private:
+    explicit object(PyObject* pointer) noexcept : pointer_(pointer) {}
+    PyObject* pointer_ = nullptr;
+};
+
+} // namespace isthmus::inline v1::py
+
+/// None is py::object's empty value; a null reference counts as None.
+template <>
+struct isthmus::empty_value<isthmus::py::object> {
+    static constexpr bool exists = true;
+    static py::object make() noexcept { return py::object::make_none(); }
+    static bool test(const py::object& value) noexcept { return !value || value.is_none(); }
+};

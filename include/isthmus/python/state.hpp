@@ -1,0 +1,111 @@
+// isthmus/python/state.hpp — what Isthmus keeps per interpreter, shared by all extension modules of one ABI.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "error.hpp"
+
+namespace isthmus::inline v1::py::detail {
+
+/// Two modules share the Python types only if everything that crosses between them has one layout: this version of
+/// the frames, the compiler's ABI, and the standard library. It never depends on NDEBUG.
+#define ISTHMUS_TO_TEXT_(x) #x
+#define ISTHMUS_TO_TEXT(x) ISTHMUS_TO_TEXT_(x)
+#if defined(_LIBCPP_ABI_VERSION)
+#define ISTHMUS_STANDARD_LIBRARY "libc++" ISTHMUS_TO_TEXT(_LIBCPP_ABI_VERSION)
+#elif defined(_GLIBCXX_USE_CXX11_ABI)
+#define ISTHMUS_STANDARD_LIBRARY "libstdc++" ISTHMUS_TO_TEXT(_GLIBCXX_USE_CXX11_ABI)
+#else
+#define ISTHMUS_STANDARD_LIBRARY "other"
+#endif
+inline constexpr const char* abi_tag =
+    "isthmus.v1." ISTHMUS_STANDARD_LIBRARY ".cxxabi" ISTHMUS_TO_TEXT(__GXX_ABI_VERSION);
+
+/// One per interpreter and ABI tag, found through a capsule in the interpreter's dictionary. Made by the first module
+/// that needs it, and never freed: a cached pointer to it stays valid when the interpreter is gone.
+struct interpreter_state {
+    PyInterpreterState* interpreter = nullptr;
+    bool alive = true;
+    PyTypeObject* coroutine_type = nullptr;
+    PyTypeObject* iterator_type = nullptr; ///< of c.__await__(): CPython's coroutine_wrapper
+    PyObject* send = nullptr;              ///< interned names
+    PyObject* throw_ = nullptr;
+    PyObject* close = nullptr;
+    PyObject* threads = nullptr; ///< what thread.hpp keeps: a dict of event loop -> its completion queue
+
+    /// The state of the current interpreter. Needs the GIL. Throws what Python raises when it cannot be made.
+    static interpreter_state& get();
+
+private:
+    static interpreter_state* make();
+};
+
+/// Defined in type.hpp: makes the two types of the state. False with an exception set if that fails.
+inline bool make_types(interpreter_state& state);
+
+inline interpreter_state* interpreter_state::make() {
+    PyObject* const dictionary = PyInterpreterState_GetDict(PyInterpreterState_Get());
+    if (dictionary == nullptr) {
+        throw error(PyExc_RuntimeError, "isthmus: the interpreter has no dictionary (is it shutting down?)");
+    }
+    const object key = checked(PyUnicode_FromString(abi_tag));
+    if (PyObject* const found = PyDict_GetItemWithError(dictionary, key.ptr())) {
+        return static_cast<interpreter_state*>(PyCapsule_GetPointer(found, abi_tag));
+    }
+    if (PyErr_Occurred()) {
+        throw_raised();
+    }
+    auto* const state = new interpreter_state;
+    state->interpreter = PyInterpreterState_Get();
+    // The capsule dies late, after ordinary objects; then the interpreter itself is about to go.
+    const object capsule = checked(PyCapsule_New(state, abi_tag, [](PyObject* dying) {
+        auto* const owned = static_cast<interpreter_state*>(PyCapsule_GetPointer(dying, abi_tag));
+        owned->alive = false;
+        Py_CLEAR(owned->threads);
+        Py_CLEAR(owned->send);
+        Py_CLEAR(owned->throw_);
+        Py_CLEAR(owned->close);
+        PyObject* const types[] = {reinterpret_cast<PyObject*>(owned->coroutine_type),
+                                   reinterpret_cast<PyObject*>(owned->iterator_type)};
+        owned->coroutine_type = owned->iterator_type = nullptr;
+        Py_XDECREF(types[0]);
+        Py_XDECREF(types[1]);
+    }));
+    state->send = checked(PyUnicode_InternFromString("send")).release();
+    state->throw_ = checked(PyUnicode_InternFromString("throw")).release();
+    state->close = checked(PyUnicode_InternFromString("close")).release();
+    state->threads = checked(PyDict_New()).release();
+    if (!make_types(*state) || PyDict_SetItem(dictionary, key.ptr(), capsule.ptr()) != 0) {
+        throw_raised();
+    }
+    return state;
+}
+
+inline interpreter_state& interpreter_state::get() {
+    static interpreter_state* cached = nullptr; // guarded by the GIL
+    if (cached == nullptr || cached->interpreter != PyInterpreterState_Get() || !cached->alive) [[unlikely]] {
+        cached = make();
+    }
+    return *cached;
+}
+
+/// The value of an attribute that may be missing: 1 found, 0 missing, -1 an error is set.
+inline int get_optional_attribute(PyObject* owner, PyObject* name, object& value) noexcept {
+#if PY_VERSION_HEX >= 0x030D0000
+    PyObject* found = nullptr;
+    const int result = PyObject_GetOptionalAttr(owner, name, &found);
+    value = object::steal(found);
+    return result;
+#else
+    value = object::steal(PyObject_GetAttr(owner, name));
+    if (value) {
+        return 1;
+    }
+    if (!PyErr_ExceptionMatches(PyExc_AttributeError)) {
+        return -1;
+    }
+    PyErr_Clear();
+    return 0;
+#endif
+}
+
+} // namespace isthmus::inline v1::py::detail

@@ -1,0 +1,186 @@
+// isthmus/python/type.hpp — the two Python types: finalisation, garbage collection, and how they are made.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "methods.hpp"
+#include "names.hpp"
+
+#include <cstddef>
+#if PY_VERSION_HEX < 0x030C0000
+#include <structmember.h>
+#endif
+
+namespace isthmus::inline v1::py::detail {
+
+/// The RuntimeWarning of a coroutine that dies before it was started, through the hook that adds source and origin
+/// and that others replace; if that cannot be called, the plain warning (11).
+inline void warn_never_awaited(PyObject* self) noexcept {
+    bool warned = false;
+    const object warnings = object::steal(PyImport_ImportModule("warnings"));
+    const object hook =
+        object::steal(warnings ? PyObject_GetAttrString(warnings.ptr(), "_warn_unawaited_coroutine") : nullptr);
+    if (hook) {
+        const object result = object::steal(PyObject_CallOneArg(hook.ptr(), self));
+        warned = result || PyErr_ExceptionMatches(PyExc_RuntimeWarning);
+        if (!result) {
+            PyErr_WriteUnraisable(self);
+        }
+    } else {
+        PyErr_Clear();
+    }
+    if (!warned) {
+        const object qualname = object::steal(get_qualname(self));
+        if (!qualname || PyErr_WarnFormat(PyExc_RuntimeWarning, 1, "coroutine '%S' was never awaited",
+                                          qualname.ptr()) < 0) {
+            PyErr_WriteUnraisable(self);
+        }
+    }
+}
+
+/// PEP 442: a suspended coroutine that dies is closed, one that never started warns (11.1, 12.1, 12.3, 12.4).
+inline void finalize(PyObject* self) noexcept {
+    const frame* const root = coroutine_object::of(self)->root;
+    if (root == nullptr) {
+        return;
+    }
+    const saved_error outer;
+    if (root->link == 0) {
+        warn_never_awaited(self);
+    } else if (const object closed = object::steal(close(self)); !closed) {
+        PyErr_WriteUnraisable(self);
+    }
+}
+
+inline int clear(PyObject* object_self) noexcept {
+    coroutine_object& self = *coroutine_object::of(object_self);
+    if (frame* const root = std::exchange(self.root, nullptr)) {
+        root->owner = nullptr;
+        isthmus::detail::discard(*root);
+    }
+    Py_CLEAR(self.keep_alive);
+    Py_CLEAR(self.name);
+    Py_CLEAR(self.qualname);
+    Py_CLEAR(self.origin);
+    return 0;
+}
+
+/// Reports what is certainly owned: never too much, since that would make the collector clear what is alive. What a
+/// running chain holds changes under our eyes, so nothing of it is reported.
+inline int traverse(PyObject* object_self, visitproc visit, void* arg) noexcept {
+    const coroutine_object& self = *coroutine_object::of(object_self);
+    Py_VISIT(Py_TYPE(object_self));
+    Py_VISIT(self.keep_alive);
+    Py_VISIT(self.name);
+    Py_VISIT(self.qualname);
+    Py_VISIT(self.origin);
+    if (self.root != nullptr && self.root->link != 0 && !isthmus::detail::is_running(*self.root) &&
+        !self.root->attached()) {
+        if (const auto* const awaited = self.root->leaf_at_rest()->awaiting) {
+            struct context {
+                visitproc visit;
+                void* arg;
+                int result;
+            } visited{visit, arg, 0};
+            awaited->visit(
+                [](void* held, void* to) {
+                    auto& collector = *static_cast<context*>(to);
+                    if (collector.result == 0) {
+                        collector.result = collector.visit(static_cast<PyObject*>(held), collector.arg);
+                    }
+                },
+                &visited);
+            return visited.result;
+        }
+    }
+    return 0;
+}
+
+/// Weak references die, and their callbacks run, before the body's cleanup (12.2).
+inline void deallocate(PyObject* self) noexcept {
+    PyTypeObject* const type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    if (coroutine_object::of(self)->weak_references != nullptr) {
+        PyObject_ClearWeakRefs(self);
+    }
+    PyObject_GC_Track(self);
+    if (PyObject_CallFinalizerFromDealloc(self) != 0) {
+        return; // resurrected
+    }
+    PyObject_GC_UnTrack(self);
+    clear(self);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+inline void deallocate_iterator(PyObject* self) noexcept {
+    PyTypeObject* const type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    Py_CLEAR(reinterpret_cast<iterator_object*>(self)->coroutine);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+#if PY_VERSION_HEX >= 0x030C0000
+inline constexpr int member_size_type = Py_T_PYSSIZET;
+inline constexpr int member_read_only = Py_READONLY;
+#else
+inline constexpr int member_size_type = T_PYSSIZET;
+inline constexpr int member_read_only = READONLY;
+#endif
+
+inline PyMemberDef coroutine_members[] = {
+    {"__weaklistoffset__", member_size_type, offsetof(coroutine_object, weak_references), member_read_only, nullptr},
+    {nullptr, 0, 0, 0, nullptr},
+};
+
+template <class Function>
+void* slot(Function* function) noexcept {
+    return reinterpret_cast<void*>(function);
+}
+
+inline bool make_types(interpreter_state& state) {
+    // A failed slot in this table would be a bug of ours; PyType_FromSpec reports it.
+    PyType_Slot coroutine_slots[] = {
+        {Py_am_await, slot(am_await)},
+        {Py_am_send, slot(send)},
+        {Py_tp_methods, coroutine_methods},
+        {Py_tp_getset, coroutine_attributes},
+        {Py_tp_members, coroutine_members},
+        {Py_tp_repr, slot(repr)},
+        {Py_tp_finalize, slot(finalize)},
+        {Py_tp_traverse, slot(traverse)},
+        {Py_tp_clear, slot(clear)},
+        {Py_tp_dealloc, slot(deallocate)},
+        {0, nullptr},
+    };
+    PyType_Slot iterator_slots[] = {
+        {Py_tp_doc, const_cast<char*>("A wrapper object implementing __await__ for coroutines.")},
+        {Py_tp_iter, slot(PyObject_SelfIter)},
+        {Py_tp_iternext, slot(+[](PyObject* self) { return next(iterator_object::target(self)); })},
+        {Py_tp_methods, iterator_methods},
+        {Py_tp_traverse, slot(+[](PyObject* self, visitproc visit, void* arg) -> int {
+             Py_VISIT(Py_TYPE(self));
+             Py_VISIT(iterator_object::target(self));
+             return 0;
+         })},
+        {Py_tp_dealloc, slot(deallocate_iterator)},
+        {0, nullptr},
+    };
+    constexpr unsigned flags =
+        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE;
+    PyType_Spec coroutine_spec{"isthmus.coroutine", sizeof(coroutine_object), 0, flags, coroutine_slots};
+    PyType_Spec iterator_spec{"isthmus.coroutine_wrapper", sizeof(iterator_object), 0, flags, iterator_slots};
+    state.coroutine_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&coroutine_spec));
+    state.iterator_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&iterator_spec));
+    if (state.coroutine_type == nullptr || state.iterator_type == nullptr) {
+        return false;
+    }
+    // Set now, it makes the coroutine an await-iterator without a __next__ method, so that it stays no iterable (14.6).
+    state.coroutine_type->tp_iternext = next;
+    // Messages of the interpreter print tp_name (7.13).
+    state.coroutine_type->tp_name = "coroutine";
+    state.iterator_type->tp_name = "coroutine_wrapper";
+    return true;
+}
+
+} // namespace isthmus::inline v1::py::detail
