@@ -62,7 +62,7 @@ public:
     auto close() { return coroutine_.close(); }
 
     /// The coroutine that this drives.
-    auto& target() const noexcept { return const_cast<std::remove_reference_t<Coroutine>&>(coroutine_); }
+    std::remove_reference_t<Coroutine>& target() noexcept { return coroutine_; }
 
 private:
     Coroutine coroutine_;

@@ -265,7 +265,11 @@ public:
     /// Awaiting what await() returned: goes on with the coroutine wherever it is (7.9), in O(1) unless it is taken
     /// from another awaiter.
     template <class C>
-    auto await_transform(const await_iterator<C>& iterator) {
+    auto await_transform(await_iterator<C>& iterator) {
+        return continue_with(iterator.target());
+    }
+    template <class C>
+    auto await_transform(await_iterator<C>&& iterator) {
         return continue_with(iterator.target());
     }
 

@@ -5,6 +5,8 @@
 #include "convert.hpp"
 #include "type.hpp"
 
+#include <memory>
+
 /// Each frame of a py::coroutine remembers whether its function took a parameter by reference or view: that is fine
 /// between C++ coroutines, but such a coroutine must not become a Python object, which outlives the call.
 template <>
@@ -26,22 +28,86 @@ namespace detail {
 /// The default conversion of a result, by py::converter.
 struct by_converter {
     template <class T>
-    static PyObject* convert(T&& value) {
+    static PyObject* convert(T&& value, const coroutine_object&) {
         return converter<std::remove_cvref_t<T>>::to_python(std::forward<T>(value)).release();
     }
     static constexpr exception_translator translate = nullptr;
 };
 
 template <class Return, class Binding>
-PyObject* take_result(frame& finished) {
+PyObject* take_result(frame& finished, const coroutine_object& self) {
     auto& promise = static_cast<isthmus::detail::promise_base<Return, object, object>&>(finished);
     if constexpr (std::is_void_v<Return>) {
         return Py_NewRef(Py_None);
     } else if constexpr (std::is_lvalue_reference_v<Return>) {
-        return Binding::convert(promise.value().get());
+        return Binding::convert(promise.value().get(), self);
     } else {
-        return Binding::convert(std::move(promise.value()));
+        return Binding::convert(std::move(promise.value()), self);
     }
+}
+
+template <class T>
+inline constexpr bool is_plain_coroutine = false;
+template <class Return>
+inline constexpr bool is_plain_coroutine<coroutine<Return>> = true;
+
+/// Whether a bound function that returns a T returns a coroutine.
+template <class T>
+inline constexpr bool is_coroutine = is_plain_coroutine<T>;
+
+/// A coroutine and the C++ object that must outlive it, such as the closure whose body it is.
+template <class Return>
+struct owned_coroutine {
+    coroutine<Return> value;
+    object owner;
+};
+template <class Return>
+inline constexpr bool is_coroutine<owned_coroutine<Return>> = true;
+
+/// A coroutine that becomes its await-iterator in Python: what `__await__` of a bound class returns.
+template <class Return>
+struct awaited_coroutine {
+    coroutine<Return> value;
+};
+template <class Return>
+inline constexpr bool is_coroutine<awaited_coroutine<Return>> = true;
+
+/// A Python object that owns a C++ one. Needs the GIL; the C++ object dies with it.
+template <class T>
+object make_owner(T* owned) {
+    return checked(PyCapsule_New(owned, "isthmus.owner", [](PyObject* capsule) {
+        delete static_cast<T*>(PyCapsule_GetPointer(capsule, "isthmus.owner"));
+    }));
+}
+
+/// A callable that returns a coroutine, in a form whose coroutine may outlive it: a closure with captures is copied
+/// for each call into an owner that the coroutine keeps.
+template <class Closure, class Return, class... Parameters>
+auto own_closure(Closure closure, coroutine<Return> (*)(Parameters...)) {
+    static_assert(std::is_copy_constructible_v<Closure>,
+                  "isthmus: a bound lambda that returns a coroutine is copied for each call, so its captures must be "
+                  "copyable: hold them in a std::shared_ptr");
+    return [closure = std::move(closure)](Parameters... parameters) -> owned_coroutine<Return> {
+        auto kept = std::make_unique<Closure>(closure);
+        Closure& callee = *kept;
+        object owner = make_owner(kept.release());
+        coroutine<Return> made = callee(std::forward<Parameters>(parameters)...);
+        return {std::move(made), std::move(owner)};
+    };
+}
+
+/// Refuses, at compile time, a coroutine function whose parameters a binding library would convert and destroy before
+/// the coroutine has run.
+template <class... Parameters>
+constexpr void require_owned_parameters() {
+    static_assert((!is_borrowed<Parameters> && ...),
+                  "isthmus: a coroutine bound to Python must not take a parameter by reference, pointer or view, since "
+                  "it outlives the call that made it: take it by value (std::string for const std::string&, const char* "
+                  "or std::string_view, std::vector<T> for std::span<T>, an owning object for a handle)");
+}
+template <class Self, class... Parameters>
+constexpr void require_owned_method_parameters() {
+    require_owned_parameters<Parameters...>();
 }
 
 template <class Return, class Binding>
@@ -50,11 +116,12 @@ inline constexpr coroutine_operations operations{take_result<Return, Binding>, B
 } // namespace detail
 
 /// Makes the Python object of a coroutine, which is left empty. `keep_alive` lives until the coroutine ends: `self` of
-/// a method. `Binding` says how a result is converted and a C++ exception translated. Needs the GIL. Throws
+/// a method. `Binding` says how a result is converted (it is told `policy`) and how a C++ exception is translated. Needs
+/// the GIL. Throws
 /// py::error: a TypeError if the coroutine function took a parameter that it does not own, or if the coroutine is
 /// running or awaited, a MemoryError.
 template <class Binding = detail::by_converter, class Return>
-object to_python(coroutine<Return>&& source, object keep_alive = object()) {
+object to_python(coroutine<Return>&& source, object keep_alive = object(), int policy = 0) {
     using isthmus::detail::frame_access;
     detail::interpreter_state& state = detail::interpreter_state::get();
     detail::deferred_references::drain();
@@ -73,10 +140,22 @@ object to_python(coroutine<Return>&& source, object keep_alive = object()) {
     auto& self = *detail::coroutine_object::of(made.ptr());
     self.operations = &detail::operations<Return, Binding>;
     self.where = f != nullptr ? f->where : std::source_location();
+    self.result_policy = policy;
     self.keep_alive = keep_alive.release();
     self.origin = detail::capture_origin();
     frame_access::move_to(source, self.root);
     return made;
+}
+
+/// Makes a bound class awaitable: `.def("__await__", isthmus::py::as_await(&Job::run))`, where run() takes no parameters
+/// and returns a coroutine. `await job` then runs a new one.
+template <class Class, class Return>
+auto as_await(coroutine<Return> (Class::*run)()) {
+    return [run](Class& self) { return detail::awaited_coroutine<Return>{(self.*run)()}; };
+}
+template <class Class, class Return>
+auto as_await(coroutine<Return> (Class::*run)() const) {
+    return [run](const Class& self) { return detail::awaited_coroutine<Return>{(self.*run)()}; };
 }
 
 } // namespace isthmus::inline v1::py

@@ -15,9 +15,10 @@ using isthmus::detail::frame;
 using isthmus::detail::misuse;
 
 /// What the maker of a Python object knows about the coroutine's Return and about its binding library.
+struct coroutine_object;
 struct coroutine_operations {
     /// A new reference to what the finished frame returned. Throws a C++ exception if it cannot be made.
-    PyObject* (*take_result)(frame& finished);
+    PyObject* (*take_result)(frame& finished, const coroutine_object& self);
     exception_translator translate;
 };
 
@@ -31,6 +32,7 @@ struct coroutine_object {
     PyObject* name;       ///< null until somebody sets it; then not derived from `where` any more
     PyObject* qualname;
     PyObject* origin;
+    int result_policy;    ///< the binding library's return value policy, for take_result
     std::source_location where;
 
     static coroutine_object* of(PyObject* self) noexcept { return reinterpret_cast<coroutine_object*>(self); }
@@ -47,7 +49,7 @@ inline PyObject* finish(coroutine_object& self, frame& f) noexcept {
     PyObject* result = nullptr;
     if (!error) {
         try {
-            result = self.operations->take_result(f);
+            result = self.operations->take_result(f, self);
         } catch (...) {
             error = std::current_exception();
         }

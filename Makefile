@@ -1,0 +1,79 @@
+# The commands of this project. Each can be the first one in a fresh clone: what is missing is installed.
+# `make` alone lists them.
+
+SHELL := /bin/bash
+PYTHON := .venv/default/bin/python
+
+# What was compiled in one clone need not be compiled again in another.
+export CCACHE_BASEDIR := $(CURDIR)
+export CCACHE_NOHASHDIR := 1
+
+# The C++ tests run in each of these; CMakePresets.json says what they are.
+CPP_PRESETS := gcc-debug gcc-release gcc-asan clang-debug clang-release clang-asan clang-tsan
+
+.PHONY: help setup demo test test-cpp test-must-not-compile test-python test-fuzz test-installed test-docs \
+        bench fuzz soak format lint clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install everything that the commands below need
+	@tools/bootstrap test
+
+demo: ## build and run the demo: an asynchronous SQLite driver in C++, on real data
+	@tools/bootstrap demo
+	@cmake --preset demo --log-level=WARNING >/dev/null
+	@cmake --build --preset demo
+	@PYTHONPATH=build/demo/examples/sqlite $(PYTHON) examples/sqlite/demo.py
+
+test: ## run every test and the linters (the commands below, one after the other)
+	@tools/bootstrap test
+	@tools/test
+
+test-cpp: setup ## the C++ tests: g++ and clang, -O0 and -O2, sanitizers
+	@set -e; for preset in $(CPP_PRESETS); do \
+	    printf '\n-------- %s\n' $$preset; \
+	    cmake --preset $$preset --log-level=WARNING >/dev/null; \
+	    cmake --build --preset $$preset; \
+	    ctest --preset $$preset; \
+	done
+
+test-must-not-compile: setup ## programs that must not compile, and their messages
+	@$(PYTHON) tests/must_not_compile/run.py
+
+test-fuzz: setup ## random programs, in CPython and in C++: 20,000 of each kind
+	@cmake --preset gcc-release --log-level=WARNING >/dev/null
+	@cmake --build --preset gcc-release --target isthmus_fuzz_interpreter
+	@$(PYTHON) tests/fuzz/fuzz.py --interpreter build/gcc-release/tests/fuzz/isthmus_fuzz_interpreter --count 20000
+
+test-python: setup ## the Python tests on every CPython >= 3.11, with clang, and under the sanitizers
+	@tests/python/run
+
+test-installed: setup ## a project of a user's own, with the installed package
+	@tests/installed/run
+
+test-docs: setup ## every code block of the documentation
+	@$(PYTHON) tests/docs/run.py
+
+bench: ## the benchmarks, as ratios to what they are compared with
+	@tools/bootstrap bench
+	@cmake --preset bench --log-level=WARNING >/dev/null
+	@cmake --build --preset bench
+	@$(PYTHON) bench/run.py --build build/bench
+
+fuzz: setup ## the fuzzer with a million programs of each kind, under the sanitizers
+	@cmake --preset clang-asan --log-level=WARNING >/dev/null
+	@cmake --build --preset clang-asan --target isthmus_fuzz_interpreter
+	@$(PYTHON) tests/fuzz/fuzz.py --interpreter build/clang-asan/tests/fuzz/isthmus_fuzz_interpreter --count 1000000
+
+soak: setup ## the Python tests marked `soak`: the same again and again, for leaks and rare races
+	@tests/python/run --soak
+
+format: setup ## format the C++ and the Python sources
+	@tools/lint --fix
+
+lint: setup ## the formatters' check, ruff, mypy and clang-tidy
+	@tools/lint
+
+clean: ## remove what the commands above have made, the virtual environments too
+	@rm -rf build .venv

@@ -1,0 +1,271 @@
+// isthmus/nanobind.hpp — lets nanobind bind functions that return a py::coroutine<T>.
+// SPDX-License-Identifier: MIT
+//
+// Include it, and `m.def("fetch", &fetch)` makes a Python coroutine function. A function that takes a parameter which
+// would not outlive the call does not compile (C++ Core Guidelines CP.53).
+#pragma once
+
+#if defined(ISTHMUS_BINDING_LIBRARY)
+#error "isthmus: include isthmus/nanobind.hpp or isthmus/pybind11.hpp in a translation unit, not both"
+#endif
+#define ISTHMUS_BINDING_LIBRARY
+
+#include "python.hpp"
+
+#include <nanobind/nanobind.h>
+
+namespace isthmus::inline v1::py {
+
+template <class T>
+struct binding_converter {
+    static object to_python(T value) {
+        return object::steal(nanobind::cast(std::forward<T>(value)).release().ptr());
+    }
+    static T from_python(const object& value) { return nanobind::cast<T>(nanobind::handle(value.ptr())); }
+};
+
+/// nanobind's own handles are taken and given as they are.
+template <class T>
+    requires std::derived_from<T, nanobind::object>
+struct binding_converter<T> {
+    static object to_python(T value) noexcept { return object::steal(value.release().ptr()); }
+    static T from_python(const object& value) { return nanobind::cast<T>(nanobind::borrow(value.ptr())); }
+};
+
+namespace detail {
+
+/// nanobind has no public way to ask its exception translators; a call through it does.
+inline bool translate_by_nanobind(const std::exception_ptr& exception) noexcept {
+    try {
+        const nanobind::object rethrow = nanobind::cpp_function([&exception] { std::rethrow_exception(exception); });
+        Py_XDECREF(PyObject_CallNoArgs(rethrow.ptr()));
+        return PyErr_Occurred() != nullptr;
+    } catch (const std::exception&) {
+        return false;
+    }
+}
+
+/// Results are converted by nanobind's casters, with the return value policy and the `self` of the bound function.
+struct by_nanobind {
+    template <class T>
+    static PyObject* convert(T&& value, const coroutine_object& self) {
+        return nanobind::cast(std::forward<T>(value), as_policy<nanobind::rv_policy>(self.result_policy),
+                              nanobind::handle(self.keep_alive))
+            .release()
+            .ptr();
+    }
+    /// An enumeration in nanobind 2, a class around one in nanobind 3.
+    template <class Policy>
+    static Policy as_policy(int number) noexcept {
+        if constexpr (std::is_enum_v<Policy>) {
+            return static_cast<Policy>(number);
+        } else {
+            return Policy(static_cast<typename Policy::value>(number));
+        }
+    }
+    static constexpr exception_translator translate = translate_by_nanobind;
+};
+
+} // namespace detail
+} // namespace isthmus::inline v1::py
+
+namespace nanobind::detail {
+
+template <>
+struct type_caster<isthmus::py::object> {
+    NB_TYPE_CASTER(isthmus::py::object, const_name("object"))
+
+    bool from_python(handle source, std::uint32_t, cleanup_list*) noexcept {
+        value = isthmus::py::object::borrow(source.ptr());
+        return true;
+    }
+    static handle from_cpp(const isthmus::py::object& source, rv_policy, cleanup_list*) noexcept {
+        return isthmus::py::object(source ? source : isthmus::py::object::make_none()).release();
+    }
+};
+
+/// What both casters below share: a coroutine can only be returned.
+template <class Return>
+struct coroutine_caster {
+    static constexpr auto returned_name =
+        make_caster<std::conditional_t<std::is_void_v<Return>, void_type, Return>>::Name;
+    static constexpr auto Name =
+        const_name("collections.abc.Coroutine[typing.Any, typing.Any, ") + returned_name + const_name("]");
+
+    static handle make(isthmus::py::coroutine<Return>&& source, isthmus::py::object keep_alive,
+                       rv_policy policy) noexcept {
+        try {
+            return isthmus::py::to_python<isthmus::py::detail::by_nanobind>(std::move(source), std::move(keep_alive),
+                                                                            static_cast<int>(policy))
+                .release();
+        } catch (const isthmus::py::base_exception& e) {
+            e.restore();
+        } catch (const std::exception& e) {
+            PyErr_SetString(PyExc_RuntimeError, e.what());
+        }
+        return handle();
+    }
+    static isthmus::py::object self(cleanup_list* cleanup) noexcept {
+        return isthmus::py::object::borrow(cleanup != nullptr ? cleanup->self() : nullptr);
+    }
+};
+
+template <class Return>
+struct type_caster<isthmus::py::coroutine<Return>> : coroutine_caster<Return> {
+    using Value = isthmus::py::coroutine<Return>;
+    template <class>
+    using Cast = Value;
+
+    static handle from_cpp(Value&& source, rv_policy policy, cleanup_list* cleanup) noexcept {
+        return type_caster::make(std::move(source), type_caster::self(cleanup), policy);
+    }
+};
+
+template <class Return>
+struct type_caster<isthmus::py::detail::owned_coroutine<Return>> : coroutine_caster<Return> {
+    using Value = isthmus::py::detail::owned_coroutine<Return>;
+    template <class>
+    using Cast = Value;
+
+    static handle from_cpp(Value&& source, rv_policy policy, cleanup_list* cleanup) noexcept {
+        isthmus::py::object keep = type_caster::self(cleanup);
+        if (keep) {
+            keep = isthmus::py::object::steal(PyTuple_Pack(2, keep.ptr(), source.owner.ptr()));
+            if (!keep) {
+                return handle();
+            }
+        } else {
+            keep = std::move(source.owner);
+        }
+        return type_caster::make(std::move(source.value), std::move(keep), policy);
+    }
+};
+
+template <class Return>
+struct type_caster<isthmus::py::detail::awaited_coroutine<Return>> : coroutine_caster<Return> {
+    using Value = isthmus::py::detail::awaited_coroutine<Return>;
+    template <class>
+    using Cast = Value;
+    static constexpr auto Name = const_name("collections.abc.Generator[typing.Any, typing.Any, ") +
+                                 type_caster::returned_name + const_name("]");
+
+    static handle from_cpp(Value&& source, rv_policy policy, cleanup_list* cleanup) noexcept {
+        const isthmus::py::object made = isthmus::py::object::steal(
+            type_caster::make(std::move(source.value), type_caster::self(cleanup), policy).ptr());
+        return made ? isthmus::py::detail::make_iterator(made.ptr(), nullptr) : nullptr;
+    }
+};
+
+/// Whether one of nanobind's annotations says that the first parameter is `self`.
+template <class... Extra>
+inline constexpr bool binds_method = (std::is_same_v<Extra, is_method> || ...);
+
+template <bool Method, class Return, class... Parameters>
+constexpr void check_parameters(Return (*)(Parameters...)) {
+    if constexpr (Method && sizeof...(Parameters) > 0) {
+        isthmus::py::detail::require_owned_method_parameters<Parameters...>();
+    } else {
+        isthmus::py::detail::require_owned_parameters<Parameters...>();
+    }
+}
+
+/// func_create for a callable that returns a coroutine.
+template <bool ReturnReference, class Func, class Return, class... Parameters, class... Extra>
+PyObject* create_coroutine_function(Func&& f, Return (*signature)(Parameters...), const Extra&... extra) {
+    check_parameters<binds_method<Extra...>>(signature);
+    using closure = std::remove_cvref_t<Func>;
+    constexpr std::index_sequence_for<Parameters...> indices;
+    if constexpr (std::is_class_v<closure> && !std::is_empty_v<closure> &&
+                  isthmus::py::detail::is_plain_coroutine<Return>) {
+        return func_create<ReturnReference, true>(
+            isthmus::py::detail::own_closure<closure>(std::forward<Func>(f), signature),
+            static_cast<isthmus::py::detail::owned_coroutine<typename Return::return_type> (*)(Parameters...)>(nullptr),
+            indices, extra...);
+    } else {
+        return func_create<ReturnReference, true>(std::forward<Func>(f), signature, indices, extra...);
+    }
+}
+
+} // namespace nanobind::detail
+
+// nanobind's own cpp_function and cpp_function_def, for functions that return a coroutine: being more constrained, they
+// are the ones that `m.def`, `.def` and `.def_static` find.
+namespace nanobind {
+
+template <typename = void, typename Return, typename... Args, typename... Extra>
+    requires isthmus::py::detail::is_coroutine<Return>
+object cpp_function(Return (*f)(Args...), const Extra&... extra) {
+    return steal(detail::create_coroutine_function<true>(f, f, extra...));
+}
+
+template <typename = void, typename Return, typename... Args, typename... Extra>
+    requires isthmus::py::detail::is_coroutine<Return>
+void cpp_function_def(Return (*f)(Args...), const Extra&... extra) {
+    detail::create_coroutine_function<false>(f, f, extra...);
+}
+
+namespace detail {
+
+template <class Func>
+using signature_of = typename analyze_method<decltype(&std::remove_reference_t<Func>::operator())>::func;
+template <class Signature>
+inline constexpr bool returns_coroutine = false;
+template <class Return, class... Args>
+inline constexpr bool returns_coroutine<Return(Args...)> = isthmus::py::detail::is_coroutine<Return>;
+
+/// func_create for a member function that returns a coroutine, which keeps the object alive.
+template <bool ReturnReference, class Object, class Return, class Member, class... Args, class... Extra>
+PyObject* create_coroutine_method(Member member, Return (*signature)(Object*, Args...), const Extra&... extra) {
+    isthmus::py::detail::require_owned_parameters<Args...>();
+    return func_create<ReturnReference, true>(
+        [member](Object* object, Args... args) -> Return { return (object->*member)(std::forward<Args>(args)...); },
+        signature, std::index_sequence_for<Object, Args...>(), extra...);
+}
+
+} // namespace detail
+
+template <typename = void, typename Func, typename... Extra,
+          detail::enable_if_t<detail::is_lambda_v<std::remove_reference_t<Func>>> = 0>
+    requires detail::returns_coroutine<detail::signature_of<Func>>
+object cpp_function(Func&& f, const Extra&... extra) {
+    return steal(detail::create_coroutine_function<true>(
+        std::forward<Func>(f), static_cast<detail::signature_of<Func>*>(nullptr), extra...));
+}
+
+template <typename = void, typename Func, typename... Extra,
+          detail::enable_if_t<detail::is_lambda_v<std::remove_reference_t<Func>>> = 0>
+    requires detail::returns_coroutine<detail::signature_of<Func>>
+void cpp_function_def(Func&& f, const Extra&... extra) {
+    detail::create_coroutine_function<false>(
+        std::forward<Func>(f), static_cast<detail::signature_of<Func>*>(nullptr), extra...);
+}
+
+template <typename Target = void, typename Return, typename Class, typename... Args, typename... Extra>
+    requires isthmus::py::detail::is_coroutine<Return>
+object cpp_function(Return (Class::*f)(Args...), const Extra&... extra) {
+    using T = std::conditional_t<std::is_void_v<Target>, Class, Target>;
+    return steal(detail::create_coroutine_method<true>(f, static_cast<Return (*)(T*, Args...)>(nullptr), extra...));
+}
+
+template <typename Target = void, typename Return, typename Class, typename... Args, typename... Extra>
+    requires isthmus::py::detail::is_coroutine<Return>
+void cpp_function_def(Return (Class::*f)(Args...), const Extra&... extra) {
+    using T = std::conditional_t<std::is_void_v<Target>, Class, Target>;
+    detail::create_coroutine_method<false>(f, static_cast<Return (*)(T*, Args...)>(nullptr), extra...);
+}
+
+template <typename Target = void, typename Return, typename Class, typename... Args, typename... Extra>
+    requires isthmus::py::detail::is_coroutine<Return>
+object cpp_function(Return (Class::*f)(Args...) const, const Extra&... extra) {
+    using T = std::conditional_t<std::is_void_v<Target>, Class, Target>;
+    return steal(detail::create_coroutine_method<true>(f, static_cast<Return (*)(const T*, Args...)>(nullptr), extra...));
+}
+
+template <typename Target = void, typename Return, typename Class, typename... Args, typename... Extra>
+    requires isthmus::py::detail::is_coroutine<Return>
+void cpp_function_def(Return (Class::*f)(Args...) const, const Extra&... extra) {
+    using T = std::conditional_t<std::is_void_v<Target>, Class, Target>;
+    detail::create_coroutine_method<false>(f, static_cast<Return (*)(const T*, Args...)>(nullptr), extra...);
+}
+
+} // namespace nanobind

@@ -1,0 +1,179 @@
+// isthmus/pybind11.hpp — lets pybind11 bind functions that return a py::coroutine<T>.
+// SPDX-License-Identifier: MIT
+//
+// Include it, and `m.def("fetch", isthmus::py::bind(&fetch))` makes a Python coroutine function. pybind11 has no place
+// to look at a function's parameters, so bind() does: a parameter that would not outlive the call does not compile
+// (C++ Core Guidelines CP.53). Without bind() such a coroutine raises TypeError when it is made.
+#pragma once
+
+#if defined(ISTHMUS_BINDING_LIBRARY)
+#error "isthmus: include isthmus/nanobind.hpp or isthmus/pybind11.hpp in a translation unit, not both"
+#endif
+#define ISTHMUS_BINDING_LIBRARY
+
+#include "python.hpp"
+
+#include <pybind11/pybind11.h>
+
+namespace isthmus::inline v1::py {
+
+template <class T>
+struct binding_converter {
+    static object to_python(T value) {
+        return object::steal(::pybind11::cast(std::forward<T>(value)).release().ptr());
+    }
+    static T from_python(const object& value) { return ::pybind11::cast<T>(::pybind11::handle(value.ptr())); }
+};
+
+namespace detail {
+
+inline bool translate_by_pybind11(const std::exception_ptr& exception) noexcept {
+    try {
+        std::rethrow_exception(exception);
+    } catch (::pybind11::error_already_set& e) {
+        e.restore();
+        return true;
+    } catch (...) {
+        ::pybind11::detail::try_translate_exceptions();
+        return PyErr_Occurred() != nullptr;
+    }
+}
+
+/// Results are converted by pybind11's casters, with the return value policy and the `self` of the bound function.
+struct by_pybind11 {
+    template <class T>
+    static PyObject* convert(T&& value, const coroutine_object& self) {
+        const auto policy = static_cast<::pybind11::return_value_policy>(self.result_policy);
+        return ::pybind11::cast(std::forward<T>(value), policy, ::pybind11::handle(self.keep_alive)).release().ptr();
+    }
+    static constexpr exception_translator translate = translate_by_pybind11;
+};
+
+} // namespace detail
+
+/// For `m.def` and `.def`: gives back what it is given, if a coroutine may take its parameters. A closure with captures
+/// is copied into an owner that each coroutine keeps.
+template <class Return, class... Parameters>
+    requires detail::is_coroutine<Return>
+auto bind(Return (*function)(Parameters...)) {
+    detail::require_owned_parameters<Parameters...>();
+    return function;
+}
+template <class Return, class Class, class... Parameters>
+    requires detail::is_coroutine<Return>
+auto bind(Return (Class::*method)(Parameters...)) {
+    detail::require_owned_parameters<Parameters...>();
+    return method;
+}
+template <class Return, class Class, class... Parameters>
+    requires detail::is_coroutine<Return>
+auto bind(Return (Class::*method)(Parameters...) const) {
+    detail::require_owned_parameters<Parameters...>();
+    return method;
+}
+
+namespace detail {
+
+template <bool Method, class Closure, class Class, class Return, class... Parameters>
+auto bind_closure(Closure closure, Return (Class::*)(Parameters...) const) {
+    if constexpr (Method) {
+        require_owned_method_parameters<Parameters...>();
+    } else {
+        require_owned_parameters<Parameters...>();
+    }
+    if constexpr (std::is_empty_v<Closure> || !is_plain_coroutine<Return>) {
+        return closure;
+    } else {
+        return own_closure(std::move(closure), static_cast<Return (*)(Parameters...)>(nullptr));
+    }
+}
+
+} // namespace detail
+
+template <class Closure>
+    requires std::is_class_v<Closure>
+auto bind(Closure closure) {
+    return detail::bind_closure<false>(std::move(closure), &Closure::operator());
+}
+/// The same for a lambda that is bound as a method: its first parameter is the object, and may be a reference.
+template <class Closure>
+    requires std::is_class_v<Closure>
+auto bind_method(Closure closure) {
+    return detail::bind_closure<true>(std::move(closure), &Closure::operator());
+}
+
+} // namespace isthmus::inline v1::py
+
+namespace pybind11::detail {
+
+template <>
+struct type_caster<isthmus::py::object> {
+    PYBIND11_TYPE_CASTER(isthmus::py::object, const_name("object"));
+
+    bool load(handle source, bool) {
+        value = isthmus::py::object::borrow(source.ptr());
+        return true;
+    }
+    static handle cast(const isthmus::py::object& source, return_value_policy, handle) {
+        return isthmus::py::object(source ? source : isthmus::py::object::make_none()).release();
+    }
+};
+
+/// What the casters below share: a coroutine can only be returned.
+template <class Return>
+struct coroutine_caster {
+    static constexpr auto returned_name =
+        make_caster<std::conditional_t<std::is_void_v<Return>, void_type, Return>>::name;
+    static constexpr auto name =
+        const_name("collections.abc.Coroutine[typing.Any, typing.Any, ") + returned_name + const_name("]");
+
+    static handle make(isthmus::py::coroutine<Return>&& source, isthmus::py::object keep_alive,
+                       return_value_policy policy) {
+        try {
+            return isthmus::py::to_python<isthmus::py::detail::by_pybind11>(std::move(source), std::move(keep_alive),
+                                                                            static_cast<int>(policy))
+                .release();
+        } catch (const isthmus::py::base_exception& e) {
+            e.restore();
+            throw error_already_set();
+        }
+    }
+};
+
+template <class Return>
+struct type_caster<isthmus::py::coroutine<Return>> : coroutine_caster<Return> {
+    static handle cast(isthmus::py::coroutine<Return>&& source, return_value_policy policy, handle parent) {
+        return type_caster::make(std::move(source), isthmus::py::object::borrow(parent.ptr()), policy);
+    }
+};
+
+template <class Return>
+struct type_caster<isthmus::py::detail::owned_coroutine<Return>> : coroutine_caster<Return> {
+    static handle cast(isthmus::py::detail::owned_coroutine<Return>&& source, return_value_policy policy,
+                       handle parent) {
+        isthmus::py::object keep = std::move(source.owner);
+        if (parent) {
+            keep = isthmus::py::checked(PyTuple_Pack(2, parent.ptr(), keep.ptr()));
+        }
+        return type_caster::make(std::move(source.value), std::move(keep), policy);
+    }
+};
+
+template <class Return>
+struct type_caster<isthmus::py::detail::awaited_coroutine<Return>> : coroutine_caster<Return> {
+    static constexpr auto name = const_name("collections.abc.Generator[typing.Any, typing.Any, ") +
+                                 type_caster::returned_name + const_name("]");
+
+    static handle cast(isthmus::py::detail::awaited_coroutine<Return>&& source, return_value_policy policy,
+                       handle parent) {
+        const isthmus::py::object made = isthmus::py::object::steal(
+            type_caster::make(std::move(source.value), isthmus::py::object::borrow(parent.ptr()), policy).ptr());
+        PyObject* const iterator = isthmus::py::detail::make_iterator(made.ptr(), nullptr);
+        if (iterator == nullptr) {
+            throw error_already_set();
+        }
+        return iterator;
+    }
+};
+
+} // namespace pybind11::detail

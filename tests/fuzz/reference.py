@@ -1,0 +1,286 @@
+"""Runs a random program in CPython and records its trace.
+
+Python's functions are real `async def` functions, and what they yield goes up through a `types.coroutine` generator.
+Every line of the trace is also written by the interpreter in C++.
+
+What a coroutine does when it dies suspended is left out of the comparison, since there C++ differs by nature: CPython
+closes it, so its except and finally blocks run, where C++ only runs the destructors of its frames (clause 12.1).
+Instead of leaving all such programs out, this side holds a reference to every coroutine until the trace is complete.
+So nothing dies early here, a coroutine that is dropped simply is not heard of again, and that is what must happen in
+C++, too. At the end the driver closes the root, then each shared coroutine and each kept one, a few times if need be,
+and that still belongs to the trace; afterwards everything left over is closed with the trace thrown away.
+
+Left out, with the reason in `left_out`, are programs
+- where a coroutine that is dropped suspended awaits one that outlives it (the root, a shared or a kept one): C++ then
+  destroys that one's frame, too, and it reads as closed, where here it goes on;
+- that touch a coroutine in the middle of a delegated throw or close, on CPython below 3.13: there throw(), close() and
+  await do not see that it is running, and recurse or corrupt it (clause 6.12).
+
+The value of close() is recorded on CPython 3.13 and later, which return it (6.3); below, both sides write `*`.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import types
+import warnings
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, TypeAlias
+
+from program import Operation, Program
+
+CLOSE_HAS_VALUE = sys.version_info >= (3, 13)
+WINDOWS = sys.version_info < (3, 13)
+CLOSES = 4  # how often the driver closes a coroutine that ignores it
+
+Chain: TypeAlias = "types.CoroutineType[int, int | None, int]"
+Near: TypeAlias = Callable[[], Chain]
+
+
+class E1(Exception):
+    def __init__(self, payload: int) -> None:
+        self.payload = payload
+
+
+class E2(Exception):
+    def __init__(self, payload: int) -> None:
+        self.payload = payload
+
+
+class GX(GeneratorExit):
+    def __init__(self, payload: int) -> None:
+        self.payload = payload
+
+
+CLASSES: dict[str, type[E1 | E2 | GX]] = {"E1": E1, "E2": E2, "GX": GX}
+
+
+def describe(error: BaseException) -> str:
+    text = str(error.payload) if isinstance(error, E1 | E2 | GX) else str(error)
+    return f"{type(error).__name__} {text}".rstrip()
+
+
+@types.coroutine
+def y(value: int) -> Generator[int, int | None, int | None]:
+    return (yield value)
+
+
+class Through:
+    """An awaitable whose __await__ gives another's await-iterator (clause 7.9)."""
+
+    def __init__(self, chain: Chain) -> None:
+        self.chain = chain
+
+    def __await__(self) -> Generator[Any, Any, int]:
+        return self.chain.__await__()
+
+
+def state_of(chain: Chain) -> str:
+    if chain.cr_running:
+        return "running"
+    if chain.cr_suspended:
+        return "suspended"
+    return "closed" if chain.cr_frame is None else "created"
+
+
+def awaited_by(chain: Chain) -> Chain | None:
+    """The coroutine that this one waits for, or None if it waits for something else."""
+    waits_for = chain.cr_await
+    if type(waits_for).__name__ == "coroutine_wrapper":
+        waits_for = gc.get_referents(waits_for)[0]
+    return waits_for if isinstance(waits_for, types.CoroutineType) else None
+
+
+class Machine:
+    """One program at a time."""
+
+    def __init__(self) -> None:
+        self.trace: list[str] = []
+        self.everything: list[Chain] = []
+        self.kept_chains: list[Chain] = []
+        self.shared: list[Chain] = []
+        self.the_root: Chain | None = None
+        self.left_out = ""
+        self.namespace: dict[str, object] = {
+            "E1": E1,
+            "E2": E2,
+            "GX": GX,
+            "y": y,
+            "g": self.shared,
+            **{
+                name: getattr(self, name)
+                for name in (
+                    "root slot new kept checked through drive drive_or_raise state sent got mark caught final".split()
+                )
+            },
+        }
+
+    # ---- what the programs call ----
+
+    def root(self) -> Chain:
+        assert self.the_root is not None
+        return self.the_root
+
+    @staticmethod
+    def slot(variables: list[Chain], index: int) -> Near:
+        return lambda: variables[index]
+
+    def new(self, function: Callable[[Near], Chain], near: Near) -> Chain:
+        chain = function(near)
+        self.everything.append(chain)
+        return chain
+
+    def kept(self, function: Callable[[Near], Chain]) -> Chain:
+        chain = self.new(function, self.root)
+        self.kept_chains.append(chain)
+        return chain
+
+    def checked(self, chain: Chain) -> Chain:
+        self.check_window(chain)
+        return chain
+
+    def through(self, chain: Chain) -> Awaitable[int]:
+        self.check_window(chain)
+        return Through(chain)
+
+    def sent(self, number: int, value: int | None) -> None:
+        self.trace.append(f"sent {number} {value}")
+
+    def got(self, number: int, value: int) -> None:
+        self.trace.append(f"got {number} {value}")
+
+    def mark(self, number: int) -> None:
+        self.trace.append(f"mark {number}")
+
+    def caught(self, number: int) -> None:
+        error = sys.exc_info()[1]
+        assert error is not None
+        self.trace.append(f"caught {number} {describe(error)}")
+
+    def final(self, number: int) -> None:
+        self.trace.append(f"finally {number}")
+
+    def state(self, number: int, chain: Chain) -> None:
+        self.trace.append(f"state {number} {state_of(chain)}")
+
+    def drive(self, number: int, chain: Chain, verb: str, value: Any = None) -> BaseException | None:
+        outcome, error = self.operate(chain, verb, value)
+        self.trace.append(f"drive {number} {outcome}")
+        return error
+
+    def drive_or_raise(self, number: int, chain: Chain, verb: str, value: Any = None) -> None:
+        error = self.drive(number, chain, verb, value)
+        if error is not None:
+            raise error
+
+    # ---- driving ----
+
+    def operate(self, chain: Chain, verb: str, value: Any) -> tuple[str, BaseException | None]:
+        error: BaseException | None = None
+        try:
+            if verb == "send":
+                outcome = f"yielded {chain.send(value)}"
+            elif verb == "throw":
+                self.check_window(chain)
+                outcome = f"yielded {chain.throw(value)}"
+            else:
+                self.check_window(chain)
+                close: Callable[[], object] = chain.close  # as CPython 3.13 declares it
+                result = close()
+                outcome = f"closed {result if CLOSE_HAS_VALUE else '*'}"
+        except StopIteration as stop:
+            outcome = f"returned {stop.value}"
+        except KeyboardInterrupt:
+            raise
+        except BaseException as raised:
+            error = raised
+            outcome = f"raised {describe(raised)}"
+        return f"{state_of(chain)} {outcome}", error
+
+    def check_window(self, chain: Chain | None) -> None:
+        """Below 3.13 a coroutine in a delegated throw or close is running, yet still awaits something."""
+        if not WINDOWS:
+            return
+        while chain is not None:
+            if chain.cr_running and chain.cr_await is not None:
+                self.left_out = "touches a coroutine in a delegated throw or close"
+                raise RuntimeError("left out")
+            chain = awaited_by(chain)
+
+    def run(self, program: Program) -> list[str] | None:
+        """The trace, or None if the program is left out."""
+        self.trace.clear()
+        self.left_out = ""
+        functions = dict(self.namespace)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)  # return, break and continue in finally, since 3.14
+            exec(compile(program.python(), "<program>", "exec", dont_inherit=True), functions)
+        self.drive_all(program, functions)
+        trace = self.trace[:]
+        self.drop_all()
+        return None if self.left_out else trace
+
+    def drive_all(self, program: Program, functions: dict[str, Any]) -> None:
+        self.the_root = self.new(functions["f0"], self.root)
+        self.shared.extend(self.new(functions[f"f{function}"], self.root) for function in program.shared)
+        for operation in program.operations:
+            self.drive_one(self.the_root if operation.on < 0 else self.shared[operation.on], operation)
+            if self.left_out:
+                return
+        self.close("root", self.the_root)
+        for chain in self.shared:
+            self.close("shared", chain)
+        for chain in self.kept_chains:  # grows meanwhile
+            self.close("kept", chain)
+        if self.drops_an_awaiter():
+            self.left_out = "drops a coroutine that awaits one that outlives it"
+
+    def drops_an_awaiter(self) -> bool:
+        """A coroutine has been dropped if nothing leads to it from those that live to the end: no await, no variable.
+        If it was suspended then, it still is."""
+        outliving = [self.root(), *self.shared, *self.kept_chains]
+        ids = set(map(id, outliving))
+        awaiters = [
+            chain
+            for chain in self.everything
+            if id(chain) not in ids and chain.cr_suspended and id(awaited_by(chain)) in ids
+        ]
+        if not awaiters:
+            return False
+        for chain in outliving:  # grows meanwhile
+            frame = chain.cr_frame
+            for found in (awaited_by(chain), *(frame.f_locals.get("v", ()) if frame is not None else ())):
+                if found is not None and id(found) not in ids:
+                    ids.add(id(found))
+                    outliving.append(found)
+        return any(id(chain) not in ids for chain in awaiters)
+
+    def drive_one(self, chain: Chain, operation: Operation) -> None:
+        value: object = operation.value
+        if operation.verb == "throw":
+            assert operation.value is not None
+            error = CLASSES.get(operation.error)
+            value = GeneratorExit() if error is None else error(operation.value)
+        self.trace.append(f"driver {self.operate(chain, operation.verb, value)[0]}")
+
+    def close(self, name: str, chain: Chain) -> None:
+        for _ in range(CLOSES):
+            if self.left_out or not chain.cr_suspended:
+                return
+            self.trace.append(f"{name} {self.operate(chain, 'close', None)[0]}")
+
+    def drop_all(self) -> None:
+        """Every function is finite, so closing again and again ends each coroutine."""
+        for chain in self.everything:  # grows meanwhile
+            while state_of(chain) != "closed":
+                try:
+                    chain.close()
+                except KeyboardInterrupt:
+                    raise
+                except BaseException:
+                    pass
+        self.everything.clear()
+        self.kept_chains.clear()
+        self.shared.clear()
+        self.the_root = None

@@ -1,0 +1,15 @@
+// A program of a user's own, with the headers that `cmake --install` has put into a prefix.
+
+#include <isthmus/isthmus.hpp>
+
+#include <cstdio>
+
+isthmus::coroutine<int> add(int a, int b) { co_return a + b; }
+
+isthmus::coroutine<int> sum() { co_return co_await add(1, 2) + co_await add(3, 4); }
+
+int main() {
+    const int result = isthmus::run(sum());
+    std::printf("%d\n", result);
+    return result == 10 ? 0 : 1;
+}

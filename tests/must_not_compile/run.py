@@ -1,0 +1,79 @@
+"""Compiles programs that must not compile, and checks that they fail for the right reason.
+
+Each ``*.cpp`` here begins with a line ``// expect: <text>``. The program must fail to compile with that text in the
+compiler's output; compiled with ``-DFIXED``, it must compile. Those in ``python/`` also see the headers of CPython,
+nanobind and pybind11, so this script runs with an interpreter that has both.
+"""
+
+import argparse
+import subprocess
+import sys
+import sysconfig
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+INCLUDE = HERE.parent.parent / "include"
+FLAGS = ["-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", f"-I{INCLUDE}"]
+
+
+def python_flags() -> list[str]:
+    import nanobind
+    import pybind11
+
+    folders = [sysconfig.get_path("include"), nanobind.include_dir(), pybind11.get_include()]
+    return [argument for folder in folders for argument in ("-isystem", folder)]
+
+
+def check(compiler: str, source: Path, extra: list[str]) -> str | None:
+    """None if all is as it should be, else what is wrong."""
+    first_line = source.read_text().partition("\n")[0]
+    if not first_line.startswith("// expect: "):
+        return "the first line is not '// expect: <text>'"
+    expected = first_line.removeprefix("// expect: ").strip()
+
+    def compile_with(*more: str) -> tuple[bool, str]:
+        command = [compiler, *FLAGS, *extra, *more, str(source)]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        return result.returncode == 0, result.stderr
+
+    compiled, output = compile_with()
+    if compiled:
+        return "compiles, and must not"
+    if expected not in output:
+        return f"fails, but without the text {expected!r}:\n{output}"
+    compiled, output = compile_with("-DFIXED", "-Werror")
+    if not compiled:
+        return f"fails with -DFIXED too:\n{output}"
+    return None
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", help="only files whose name contains one of these")
+    parser.add_argument("--compiler", action="append", help="may be repeated; default: g++ and clang++-19")
+    parser.add_argument("--jobs", type=int, default=2)
+    options = parser.parse_args()
+
+    plain = sorted(HERE.glob("*.cpp"))
+    python = sorted((HERE / "python").glob("*.cpp"))
+    extra = python_flags() if python else []
+    cases = [
+        (compiler, source, extra if source in python else [])
+        for source in plain + python
+        for compiler in options.compiler or ["g++", "clang++-19"]
+        if not options.names or any(name in source.name for name in options.names)
+    ]
+    with ThreadPoolExecutor(options.jobs) as pool:
+        verdicts = list(pool.map(lambda case: check(*case), cases))
+    failed = 0
+    for (compiler, source, _), problem in zip(cases, verdicts, strict=True):
+        if problem:
+            failed += 1
+            print(f"{source.relative_to(HERE)} with {compiler}: {problem}")
+    print(f"must not compile: {len(cases) - failed} passed, {failed} failed")
+    return 1 if failed or not cases else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
