@@ -84,7 +84,23 @@ struct type_caster<isthmus::py::object> {
     }
 };
 
-/// What both casters below share: a coroutine can only be returned.
+template <class Class>
+struct type_caster<isthmus::py::self<Class>> {
+    NB_TYPE_CASTER(isthmus::py::self<Class>, make_caster<Class>::Name)
+
+    bool from_python(handle source, std::uint32_t flags, cleanup_list* cleanup) noexcept {
+        // No implicit conversion: it would make a temporary object.
+        make_caster<Class> caster;
+        if (!caster.from_python(source, flags & ~static_cast<std::uint32_t>(cast_flags::convert), cleanup) ||
+            source.is_none()) {
+            return false;
+        }
+        value = isthmus::py::self<Class>(caster.operator Class&(), isthmus::py::object::borrow(source.ptr()));
+        return true;
+    }
+};
+
+/// What the casters below share: a coroutine can only be returned.
 template <class Return>
 struct coroutine_caster {
     static constexpr auto returned_name =

@@ -119,6 +119,20 @@ struct type_caster<isthmus::py::object> {
     }
 };
 
+template <class Class>
+struct type_caster<isthmus::py::self<Class>> {
+    PYBIND11_TYPE_CASTER(isthmus::py::self<Class>, make_caster<Class>::name);
+
+    bool load(handle source, bool) {
+        make_caster<Class> caster;
+        if (!caster.load(source, false) || source.is_none()) { // no implicit conversion, which makes a temporary
+            return false;
+        }
+        value = isthmus::py::self<Class>(cast_op<Class&>(caster), isthmus::py::object::borrow(source.ptr()));
+        return true;
+    }
+};
+
 /// What the casters below share: a coroutine can only be returned.
 template <class Return>
 struct coroutine_caster {

@@ -6,5 +6,7 @@
 
 #include "isthmus.hpp"
 #include "python/await.hpp"
+#include "python/completion.hpp"
 #include "python/coroutine.hpp"
 #include "python/error.hpp"
+#include "python/thread.hpp"

@@ -21,10 +21,13 @@ using yielded_by = decltype(std::declval<step_of<Coroutine>&>().yielded());
 template <class Coroutine>
 using returned_by = decltype(std::declval<step_of<Coroutine>>().returned());
 
-/// What run() returns: the value itself, or a reference if Return is one.
+/// What is taken from an expression of type T: the value itself, or a reference if it gives an lvalue.
+template <class T>
+using taken = std::conditional_t<std::is_rvalue_reference_v<T>, std::remove_reference_t<T>, T>;
+
+/// What run() returns.
 template <class Coroutine>
-using result_of = std::conditional_t<std::is_rvalue_reference_v<returned_by<Coroutine>>,
-                                     std::remove_reference_t<returned_by<Coroutine>>, returned_by<Coroutine>>;
+using result_of = taken<returned_by<Coroutine>>;
 
 /// Asks the handler what to send for what `step` yielded.
 template <class Step, class Handler>
@@ -41,7 +44,7 @@ decltype(auto) ask(Step& step, Handler& handler) {
 /// One round of run(): the handler's answer, or its error, goes into the coroutine.
 template <class Coroutine, class Step, class Handler>
 Step answer(Coroutine& coroutine, Step& step, Handler& handler) {
-    using reply = decltype(detail::ask(step, handler));
+    using reply = taken<decltype(detail::ask(step, handler))>;
     std::optional<stored<reply>> value;
     std::exception_ptr error;
     try {

@@ -118,6 +118,12 @@ public:
 protected:
     ~python_delegate() = default;
 
+    /// From now on the driver consults this; the first step sends None.
+    void suspend(frame& awaiting) noexcept {
+        parent = &awaiting;
+        parent->awaiting = this;
+    }
+
     /// What awaiting gave; throws the error it ended in.
     object take_result() {
         activation& step = parent->step();
@@ -175,8 +181,7 @@ public:
     }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> awaiting) noexcept {
-        parent = &awaiting.promise();
-        parent->awaiting = this; // the driver now consults it; the first step sends None
+        suspend(awaiting.promise());
     }
     T await_resume() {
         const object result = take_result();

@@ -120,7 +120,7 @@ struct converter<std::string> {
 /// not take it from a binding library's converter (C++ Core Guidelines CP.53). Specialise it for a type of your own.
 template <class T>
 inline constexpr bool enable_borrowed =
-    std::is_pointer_v<T> || std::is_null_pointer_v<T> || std::ranges::view<T> || requires(T value) {
+    (std::is_pointer_v<T> && !std::is_function_v<std::remove_pointer_t<T>>) || std::is_null_pointer_v<T> || std::ranges::view<T> || requires(T value) {
         // a handle: an object of a binding library that does not own
         requires std::is_trivially_destructible_v<T>;
         { value.ptr() } -> std::convertible_to<PyObject*>;
@@ -129,6 +129,15 @@ template <class T>
 inline constexpr bool enable_borrowed<std::reference_wrapper<T>> = true;
 
 namespace detail {
+
+/// Whether T is one of the standard library's.
+template <class T>
+consteval bool is_standard() {
+    constexpr std::string_view name = __PRETTY_FUNCTION__;
+    constexpr std::size_t at = name.find("T = ");
+    return at != std::string_view::npos &&
+           (name.substr(at + 4).starts_with("std::") || name.substr(at + 4).starts_with("const std::"));
+}
 
 template <class T>
 struct borrows : std::bool_constant<enable_borrowed<T>> {};
@@ -139,7 +148,7 @@ struct borrows<T&&> : std::true_type {};
 template <class T>
 struct borrows<const T> : borrows<T> {};
 template <template <class...> class Holder, class... Held>
-    requires(!enable_borrowed<Holder<Held...>> && !std::is_function_v<Holder<Held...>>)
+    requires(!enable_borrowed<Holder<Held...>> && is_standard<Holder<Held...>>())
 struct borrows<Holder<Held...>> : std::bool_constant<(borrows<Held>::value || ...)> {};
 // What a function takes or returns is not held by it.
 template <class R, class... Args>
@@ -150,17 +159,8 @@ struct borrows<void> : std::false_type {};
 template <class T>
 inline constexpr bool is_borrowed = borrows<T>::value;
 
-/// Whether T is one of the standard library's: such an object was made by a caster, while a reference to a class of
-/// the user's may well be `self`.
-template <class T>
-consteval bool is_standard() {
-    constexpr std::string_view name = __PRETTY_FUNCTION__;
-    constexpr std::size_t at = name.find("T = ");
-    return at != std::string_view::npos &&
-           (name.substr(at + 4).starts_with("std::") || name.substr(at + 4).starts_with("const std::"));
-}
-
-/// Whether the first parameter of a coroutine function, which for a method is `self`, borrows what was converted.
+/// Whether the first parameter of a coroutine function borrows what was converted: a reference to a class of the
+/// user's may well be `self`, a reference to one of the standard library's is not.
 template <class T>
 inline constexpr bool first_borrows =
     std::is_reference_v<T> && std::is_class_v<std::remove_reference_t<T>>

@@ -72,12 +72,16 @@ struct awaited_coroutine {
 template <class Return>
 inline constexpr bool is_coroutine<awaited_coroutine<Return>> = true;
 
-/// A Python object that owns a C++ one. Needs the GIL; the C++ object dies with it.
+inline constexpr const char* owner_name = "isthmus.owner";
+
+/// A Python object that takes over a C++ one, also if it cannot be made. Needs the GIL; the C++ object dies with it.
 template <class T>
 object make_owner(T* owned) {
-    return checked(PyCapsule_New(owned, "isthmus.owner", [](PyObject* capsule) {
-        delete static_cast<T*>(PyCapsule_GetPointer(capsule, "isthmus.owner"));
-    }));
+    std::unique_ptr<T> guard(owned);
+    object capsule = checked(PyCapsule_New(
+        owned, owner_name, [](PyObject* dying) { delete static_cast<T*>(PyCapsule_GetPointer(dying, owner_name)); }));
+    static_cast<void>(guard.release());
+    return capsule;
 }
 
 /// A callable that returns a coroutine, in a form whose coroutine may outlive it: a closure with captures is copied

@@ -30,7 +30,7 @@ struct interpreter_state {
     PyObject* send = nullptr;              ///< interned names
     PyObject* throw_ = nullptr;
     PyObject* close = nullptr;
-    PyObject* threads = nullptr; ///< what thread.hpp keeps: a dict of event loop -> its completion queue
+    PyObject* queues = nullptr; ///< of loop.hpp: event loop -> its completion queue, weakly
 
     /// The state of the current interpreter. Needs the GIL. Throws what Python raises when it cannot be made.
     static interpreter_state& get();
@@ -60,7 +60,7 @@ inline interpreter_state* interpreter_state::make() {
     const object capsule = checked(PyCapsule_New(state, abi_tag, [](PyObject* dying) {
         auto* const owned = static_cast<interpreter_state*>(PyCapsule_GetPointer(dying, abi_tag));
         owned->alive = false;
-        Py_CLEAR(owned->threads);
+        Py_CLEAR(owned->queues);
         Py_CLEAR(owned->send);
         Py_CLEAR(owned->throw_);
         Py_CLEAR(owned->close);
@@ -73,7 +73,6 @@ inline interpreter_state* interpreter_state::make() {
     state->send = checked(PyUnicode_InternFromString("send")).release();
     state->throw_ = checked(PyUnicode_InternFromString("throw")).release();
     state->close = checked(PyUnicode_InternFromString("close")).release();
-    state->threads = checked(PyDict_New()).release();
     if (!make_types(*state) || PyDict_SetItem(dictionary, key.ptr(), capsule.ptr()) != 0) {
         throw_raised();
     }
