@@ -109,6 +109,16 @@ protected:
     }
 
     std::variant<stored<Yield>, stored<Return>, More...> value_;
+
+public:
+    // User-provided, so that a small step is returned in memory: packed into a register it is written in pieces and
+    // read as a whole, which stalls for longer than a resume takes.
+    step_storage(step_storage&& other) noexcept(std::is_nothrow_move_constructible_v<decltype(value_)>)
+        : value_(std::move(other.value_)) {}
+    step_storage(const step_storage&) = default;
+    step_storage& operator=(step_storage&&) = default;
+    step_storage& operator=(const step_storage&) = default;
+    ~step_storage() = default;
 };
 
 /// An outcome of close() where the body returned no value.

@@ -62,6 +62,16 @@ public:
     void advance(activation& step) noexcept final {
         PyObject* result = nullptr;
         PySendResult how = PYGEN_ERROR;
+        // C++ levels cost no C stack, but each crossing into Python does (13.3).
+        if (Py_EnterRecursiveCall(" while awaiting a Python object in C++") != 0) {
+            step.injected = nullptr;
+            step.sent = nullptr;
+            complete(object(), to_exception_ptr(take_raised()));
+            return;
+        }
+        const struct leave {
+            ~leave() { Py_LeaveRecursiveCall(); }
+        } at_end;
         if (step.injected != nullptr) {
             const std::exception_ptr injected = step.take_injected();
             object method;

@@ -81,30 +81,18 @@ inline PySendResult settle(coroutine_object& self, frame& f, activation& step, P
     return PYGEN_NEXT;
 }
 
-/// What every entry from Python begins with and ends with. C++ frames cost no C stack, but a chain that crosses
-/// between the languages does, at each crossing (13.3).
+/// What every entry from Python begins with and ends with: the object outlives the step.
 class entry {
 public:
-    explicit entry(coroutine_object& self) noexcept : self_(Py_NewRef(self.python())) {
-        deferred_references::drain();
-        allowed_ = Py_EnterRecursiveCall(" while resuming a C++ coroutine") == 0;
-    }
-    ~entry() {
-        if (allowed_) {
-            Py_LeaveRecursiveCall();
-        }
-        Py_DECREF(self_);
-    }
+    explicit entry(coroutine_object& self) noexcept : self_(Py_NewRef(self.python())) { deferred_references::drain(); }
+    ~entry() { Py_DECREF(self_); }
     entry(const entry&) = delete;
     entry& operator=(const entry&) = delete;
 
     /// begin(), with the exception set if it was refused.
     bool begin(activation& step) const noexcept {
-        if (!allowed_) {
-            return false;
-        }
         const misuse refused = isthmus::detail::begin(coroutine_object::of(self_)->root, step);
-        if (refused != misuse::none) {
+        if (refused != misuse::none) [[unlikely]] {
             set_misuse(refused);
         }
         return refused == misuse::none;
@@ -112,7 +100,6 @@ public:
 
 private:
     PyObject* self_;
-    bool allowed_;
 };
 
 /// send() as am_send has it (2, 14.1).

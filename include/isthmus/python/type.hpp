@@ -102,11 +102,13 @@ inline void deallocate(PyObject* self) noexcept {
     if (coroutine_object::of(self)->weak_references != nullptr) {
         PyObject_ClearWeakRefs(self);
     }
-    PyObject_GC_Track(self);
-    if (PyObject_CallFinalizerFromDealloc(self) != 0) {
-        return; // resurrected
+    if (coroutine_object::of(self)->root != nullptr) { // otherwise there is nothing to finalise
+        PyObject_GC_Track(self);
+        if (PyObject_CallFinalizerFromDealloc(self) != 0) {
+            return; // resurrected
+        }
+        PyObject_GC_UnTrack(self);
     }
-    PyObject_GC_UnTrack(self);
     clear(self);
     type->tp_free(self);
     Py_DECREF(type);
