@@ -203,7 +203,7 @@ private:
     template <class Result>
     static Result refuse(detail::misuse code);
     template <class Result>
-    static Result yielded(void* value);
+    static Result yielded(detail::activation& step);
 
     detail::frame* frame_ = nullptr;
 };
@@ -293,7 +293,7 @@ Result coroutine<Return, Yield, Send>::settle(detail::frame& f, detail::activati
                 }
             }
         } const guard{f};
-        return yielded<Result>(step.yielded);
+        return yielded<Result>(step);
     }
     auto& ended = static_cast<promise_base&>(f);
     const detail::finished guard{f};
@@ -309,16 +309,17 @@ Result coroutine<Return, Yield, Send>::settle(detail::frame& f, detail::activati
 
 template <class Return, class Yield, class Send>
 template <class Result>
-Result coroutine<Return, Yield, Send>::yielded(void* value) {
+Result coroutine<Return, Yield, Send>::yielded(detail::activation& step) {
     if constexpr (detail::is_none<Yield>) {
         return Result(std::in_place_index<0>);
     } else {
         if constexpr (empty_value<Yield>::exists) {
-            if (value == &detail::none_yielded) {
+            if (step.yielded == &step.none_yielded) {
                 return Result(std::in_place_index<0>, empty_value<Yield>::make());
             }
         }
-        return Result(std::in_place_index<0>, static_cast<Yield&&>(*static_cast<std::remove_reference_t<Yield>*>(value)));
+        auto* const value = static_cast<std::remove_reference_t<Yield>*>(step.yielded);
+        return Result(std::in_place_index<0>, static_cast<Yield&&>(*value));
     }
 }
 

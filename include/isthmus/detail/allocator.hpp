@@ -10,6 +10,7 @@
 #include <memory>
 #include <memory_resource>
 #include <new>
+#include <tuple>
 
 namespace isthmus::inline v1::detail {
 
@@ -32,8 +33,9 @@ template <class Resource>
     requires std::is_convertible_v<Resource*, std::pmr::memory_resource*>
 struct frame_allocator<Resource*> : frame_allocator<std::pmr::polymorphic_allocator<>> {};
 
-/// Frames from the user's allocator, of which a copy is kept behind the frame.
-template <class Allocator>
+/// Frames from the user's allocator, parameter number `Index`, of which a copy is kept behind the frame. The parameters
+/// are the class's and not operator new's own: g++ takes a template for a mismatch of new and delete.
+template <class Allocator, std::size_t Index, class... Parameters>
 struct allocated_frames {
     using allocator = typename frame_allocator<Allocator>::type;
     using traits = std::allocator_traits<allocator>;
@@ -45,14 +47,8 @@ struct allocated_frames {
     static constexpr std::size_t units(std::size_t bytes) { return (bytes + sizeof(unit) - 1) / sizeof(unit); }
     static std::size_t total(std::size_t size) { return units(size) + units(sizeof(allocator)); }
 
-    template <class... Parameters>
-    static void* operator new(std::size_t size, std::allocator_arg_t, const Allocator& given, const Parameters&...) {
-        return allocate(size, given);
-    }
-    template <class This, class... Parameters>
-    static void* operator new(std::size_t size, const This&, std::allocator_arg_t, const Allocator& given,
-                              const Parameters&...) {
-        return allocate(size, given);
+    static void* operator new(std::size_t size, const std::remove_reference_t<Parameters>&... parameters) {
+        return allocate(size, std::get<Index>(std::tie(parameters...)));
     }
     static void operator delete(void* memory, std::size_t size) noexcept {
         unit* const frame_units = static_cast<unit*>(memory);
@@ -71,19 +67,21 @@ private:
     }
 };
 
-/// The allocation that the parameters of a coroutine function (and of a member, its object) ask for.
+/// The allocation that the parameters of a coroutine function (and of a member, its object before them) ask for.
 template <class... Parameters>
 struct allocation {
     using type = recycled_frames;
 };
-template <class Allocator, class... Parameters>
-struct allocation<std::allocator_arg_t, Allocator, Parameters...> {
-    using type = allocated_frames<std::remove_cvref_t<Allocator>>;
+template <class Tag, class Allocator, class... Rest>
+    requires std::is_same_v<std::remove_cvref_t<Tag>, std::allocator_arg_t>
+struct allocation<Tag, Allocator, Rest...> {
+    using type = allocated_frames<std::remove_cvref_t<Allocator>, 1, Tag, Allocator, Rest...>;
 };
-template <class This, class Allocator, class... Parameters>
-    requires(!std::is_same_v<std::remove_cvref_t<This>, std::allocator_arg_t>)
-struct allocation<This, std::allocator_arg_t, Allocator, Parameters...> {
-    using type = allocated_frames<std::remove_cvref_t<Allocator>>;
+template <class This, class Tag, class Allocator, class... Rest>
+    requires(std::is_same_v<std::remove_cvref_t<Tag>, std::allocator_arg_t> &&
+             !std::is_same_v<std::remove_cvref_t<This>, std::allocator_arg_t>)
+struct allocation<This, Tag, Allocator, Rest...> {
+    using type = allocated_frames<std::remove_cvref_t<Allocator>, 2, This, Tag, Allocator, Rest...>;
 };
 
 template <class Return, class Yield, class Send, class Allocation, bool Noted>
@@ -105,6 +103,6 @@ template <class Return, class Yield, class Send, class... Parameters>
 struct std::coroutine_traits<isthmus::coroutine<Return, Yield, Send>, Parameters...> {
     using promise_type =
         isthmus::detail::promise<Return, Yield, Send,
-                                 typename isthmus::detail::allocation<std::remove_cvref_t<Parameters>...>::type,
+                                 typename isthmus::detail::allocation<Parameters...>::type,
                                  isthmus::detail::frame_notes<Yield>::template noteworthy<Parameters...>>;
 };

@@ -24,9 +24,6 @@ namespace isthmus::inline v1::detail {
 struct frame;
 struct native_link;
 
-/// Where the yielded pointer points when a level whose Yield is `none` suspends, whatever the root's Yield is.
-inline none none_yielded;
-
 /// One step of a chain, on the stack of whoever drives it.
 struct activation {
     frame* leaf = nullptr;    ///< the frame to resume next; null when the root has ended
@@ -34,6 +31,10 @@ struct activation {
     void* yielded = nullptr;  ///< set when the chain suspends: the Yield object, which lives in the chain
     const std::exception_ptr* injected = nullptr; ///< raised where the leaf is resumed; taken like `sent`
     bool accepts_none = true; ///< whether the root can yield None
+
+    // Where `yielded` points when there is no object. Not globals, of which each extension module has its own.
+    none none_yielded; ///< a level whose Yield is `none` has suspended, whatever the root's Yield is
+    none refused;      ///< nothing was resumed; the layer above knows why (5.22)
 
     /// The injected error, which from now on counts as delivered.
     std::exception_ptr take_injected() noexcept { return *std::exchange(injected, nullptr); }
@@ -178,13 +179,10 @@ inline void discard(frame& f) noexcept {
         detach(f);
     }
     frame_cache& cache = frame_cache::of_this_thread();
-    if (cache.retired) {
-        destroy_chain(f);
-        return;
-    }
-    // A coroutine may own another in a parameter, that one a third, and so on. Past a few levels, what is to be
-    // destroyed is put in a list that the outermost call works off.
-    constexpr unsigned nesting_limit = 32;
+    // A coroutine may own another in a parameter, that one a third, and so on. Past many levels, what is to be
+    // destroyed is put in a list that the outermost call works off. Then it outlives its owner's other variables, to
+    // which it may refer: hence a limit that only such towers reach, and for which 100 KB of stack are enough.
+    constexpr unsigned nesting_limit = 500;
     if (cache.teardown_depth >= nesting_limit) {
         release_waiters(f);
         f.owner = reinterpret_cast<frame**>(std::exchange(cache.teardown_pending, &f));

@@ -24,24 +24,20 @@ struct frame_cache {
 
     block* free[lists] = {};
     std::size_t bytes = 0;
+    bool retired = false; ///< the thread is ending: the cache is empty and takes nothing
 
     // Frames whose destruction was put off because destructors were nested too deeply (chain.hpp).
     unsigned teardown_depth = 0;
     frame* teardown_pending = nullptr;
 
-    /// Of a thread that is ending, after its cache is gone: holds nothing, takes nothing.
-    const bool retired = false;
-
-    ~frame_cache() {
+    void retire() noexcept {
+        retired = true;
         for (block*& list : free) {
             while (list != nullptr) {
                 ::operator delete(std::exchange(list, list->next));
             }
         }
     }
-    explicit frame_cache(bool is_retired = false) noexcept : retired(is_retired) {}
-    frame_cache(const frame_cache&) = delete;
-    frame_cache& operator=(const frame_cache&) = delete;
 
     static frame_cache& of_this_thread();
     static void* allocate(std::size_t size);
@@ -55,22 +51,18 @@ struct frame_cache {
 #endif
 inline constinit thread_local frame_cache* this_thread_cache = nullptr;
 
-struct frame_cache_owner {
-    frame_cache cache;
-    frame_cache_owner() noexcept { this_thread_cache = &cache; }
-    ~frame_cache_owner() {
-        // Statics and other thread_locals may still destroy coroutines on this thread after this.
-        static frame_cache nothing(true);
-        this_thread_cache = &nothing;
-    }
-    frame_cache_owner(const frame_cache_owner&) = delete;
-    frame_cache_owner& operator=(const frame_cache_owner&) = delete;
+/// Empties the cache at the end of its thread.
+struct frame_cache_end {
+    ~frame_cache_end() { this_thread_cache->retire(); }
 };
 
 inline frame_cache& frame_cache::of_this_thread() {
     if (this_thread_cache == nullptr) [[unlikely]] {
-        static thread_local frame_cache_owner owner;
-        return owner.cache;
+        // Trivially destructible, so it can be used until the thread is gone: statics and other thread_locals may
+        // destroy coroutines after it was emptied.
+        static constinit thread_local frame_cache cache;
+        static thread_local frame_cache_end end;
+        this_thread_cache = &cache;
     }
     return *this_thread_cache;
 }

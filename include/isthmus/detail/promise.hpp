@@ -171,7 +171,7 @@ public:
         if (!step().accepts_none) [[unlikely]] {
             throw unexpected_yield();
         }
-        return yield_reference<Send>(*this, &none_yielded);
+        return yield_reference<Send>(*this, &step().none_yielded);
     }
 };
 

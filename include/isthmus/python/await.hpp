@@ -84,7 +84,7 @@ public:
                 how = result != nullptr ? PYGEN_NEXT : stopped(&result);
                 break;
             default: // 5.22: the error is the driver's, nothing is resumed
-                step.yielded = &refused_step;
+                step.yielded = &step.refused;
                 return;
             }
         } else {

@@ -39,10 +39,6 @@ struct coroutine_object {
     PyObject* python() noexcept { return reinterpret_cast<PyObject*>(this); }
 };
 
-/// Yielded instead of a value where a step failed before anything was resumed (5.22): Python's current exception is
-/// for the driver, and the chain stays as it was.
-inline none refused_step;
-
 /// Takes what a finished frame returned, or raises what left it, and destroys it. Null: an exception is set.
 inline PyObject* finish(coroutine_object& self, frame& f) noexcept {
     std::exception_ptr error = std::move(f.error);
@@ -69,10 +65,10 @@ inline PySendResult settle(coroutine_object& self, frame& f, activation& step, P
         return *result != nullptr ? PYGEN_RETURN : PYGEN_ERROR;
     }
     *result = nullptr;
-    if (step.yielded == &refused_step) {
+    if (step.yielded == &step.refused) { // Python's current exception is for the driver
         return PYGEN_ERROR;
     }
-    if (step.yielded != &isthmus::detail::none_yielded) {
+    if (step.yielded != &step.none_yielded) {
         *result = static_cast<object*>(step.yielded)->release();
     }
     if (*result == nullptr) {

@@ -131,7 +131,7 @@ template <class Function>
 class thread_awaitable {
 public:
     using awaiter_type = thread_awaiter<Function>;
-    explicit thread_awaitable(Function function) : function_(std::move(function)) {}
+    explicit thread_awaitable(Function callable) : function_(std::move(callable)) {}
     Function function() const& { return function_; }
     Function function() && { return std::move(function_); }
 

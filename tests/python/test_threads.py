@@ -1,0 +1,293 @@
+"""py::in_thread and py::completion: blocking functions and callback APIs, awaited under asyncio and uvloop."""
+
+import asyncio
+import gc
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+import nb_threads as ext
+
+uvloop = pytest.importorskip("uvloop")
+
+Run = Callable[[Coroutine[Any, Any, Any]], Any]
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def run(request: pytest.FixtureRequest) -> Run:
+    """Runs a coroutine on each loop."""
+    runner: Run = asyncio.run if request.param == "asyncio" else uvloop.run
+    return runner
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Waits until something is true on another thread; fails by the test's timeout."""
+    while not condition():
+        await asyncio.sleep(0.001)
+
+
+def test_results(run: Run) -> None:
+    async def main() -> list[object]:
+        return [await ext.add(1, 2), await ext.greet("you"), await ext.nothing(), await ext.twice(4)]
+
+    assert run(main()) == [3, "hello you", None, 8]
+
+
+def test_a_worker_never_has_the_gil(run: Run) -> None:
+    assert run(ext.has_gil()) is False
+
+
+def test_an_exception_arrives_at_the_await(run: Run) -> None:
+    with pytest.raises(IndexError, match="out of reach"):
+        run(ext.fails(0))
+
+
+def test_the_loop_is_not_blocked(run: Run) -> None:
+    async def main() -> int:
+        ticks = 0
+        work = asyncio.ensure_future(ext.blocks(100))
+        while not work.done():
+            await asyncio.sleep(0.001)
+            ticks += 1
+        return ticks
+
+    assert run(main()) > 5
+
+
+def test_calls_run_at_the_same_time(run: Run) -> None:
+    async def main() -> float:
+        start = time.monotonic()
+        assert await asyncio.gather(*[ext.blocks(200) for _ in range(5)]) == [200] * 5
+        return time.monotonic() - start
+
+    assert run(main()) < 1.0
+
+
+def test_many_results_wake_the_loop_once() -> None:
+    """While the loop is busy, 200 results come; then one run of the reader delivers them all."""
+
+    class Counting(asyncio.SelectorEventLoop):
+        drains = 0
+
+        def add_reader(self, fd: Any, callback: Callable[..., Any], *args: Any) -> None:
+            def counted() -> None:
+                self.drains += 1
+                callback(*args)
+
+            super().add_reader(fd, counted)
+
+    async def main() -> int:
+        tasks = [asyncio.ensure_future(ext.completes(0, i)) for i in range(200)]
+        await asyncio.sleep(0)  # all have started
+        time.sleep(0.5)  # noqa: ASYNC251 - the loop shall be busy
+        assert await asyncio.gather(*tasks) == list(range(200))
+        return loop.drains
+
+    loop = Counting()
+    try:
+        assert loop.run_until_complete(main()) == 1
+    finally:
+        loop.close()
+
+
+def test_an_idle_loop_has_no_reader() -> None:
+    async def main() -> tuple[int, int]:
+        selector = asyncio.get_running_loop()._selector  # type: ignore[attr-defined]
+        before = len(selector.get_map())
+        await ext.add(1, 2)
+        return before, len(selector.get_map())
+
+    before, after = asyncio.run(main())
+    assert before == after
+
+
+def test_cancellation_requests_stop(run: Run) -> None:
+    async def main() -> None:
+        stopped = ext.stopped()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(ext.until_stopped(), 0.02)
+        await until(lambda: ext.stopped() == stopped + 1)
+
+    run(main())
+
+
+def test_what_was_abandoned_dies_on_the_loops_thread(run: Run) -> None:
+    async def main() -> None:
+        with_gil, without = ext.deaths()
+        await ext.observed(0)
+        task = asyncio.ensure_future(ext.observed(50))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        # Twice a callable and a result.
+        await until(lambda: ext.deaths()[0] == with_gil + 4)
+        assert ext.deaths()[1] == without
+
+    run(main())
+
+
+def test_self_lives_until_the_worker_is_done(run: Run) -> None:
+    async def main() -> None:
+        alive = ext.solvers()
+        task = asyncio.ensure_future(ext.Solver(41).run(100))
+        await asyncio.sleep(0.02)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        del task
+        gc.collect()
+        assert ext.solvers() == alive + 1
+        await until(lambda: ext.solvers() == alive)
+        assert ext.Solver.last() == 41
+
+    run(main())
+
+
+def test_cancelled_and_completed_at_the_same_time(run: Run) -> None:
+    """Whichever wins, the task ends, and nothing is left pending."""
+
+    async def main() -> None:
+        tasks = [asyncio.ensure_future(ext.completes(i % 3, i)) for i in range(300)]
+        await asyncio.sleep(0.001)
+        for task in tasks:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert all(isinstance(r, asyncio.CancelledError) or r == i for i, r in enumerate(results))
+        assert await ext.add(1, 1) == 2
+
+    run(main())
+
+
+def test_completion_values_and_errors(run: Run) -> None:
+    async def main() -> None:
+        assert await ext.completes(1, 9) == 9
+        await ext.completes_at_once()
+        assert await ext.completes_before_await(asyncio.sleep(0.02)) == 7
+        assert await ext.unwraps() == 5
+        with pytest.raises(ValueError, match="refused"):
+            await ext.completes_with_error()
+        with pytest.raises(RuntimeError, match="[Bb]roken promise"):
+            await ext.completes_never()
+        with pytest.raises(RuntimeError, match="cannot reuse already awaited coroutine"):
+            await ext.awaited_twice()
+
+    run(main())
+
+
+def test_many_threads_complete_at_random(run: Run) -> None:
+    async def main() -> None:
+        results = await asyncio.gather(*[ext.completes(i % 7, i) for i in range(1000)], *[ext.add(i, i) for i in range(1000)])
+        assert results == [*range(1000), *range(0, 2000, 2)]
+
+    run(main())
+
+
+@pytest.mark.parametrize("make", [lambda: ext.add(1, 2), lambda: ext.completes(0, 1)])
+def test_without_a_loop(make: Callable[[], Coroutine[Any, Any, int]]) -> None:
+    with pytest.raises(RuntimeError, match="needs a running asyncio event loop"):
+        make().send(None)
+
+
+def test_several_loops_at_once() -> None:
+    results: list[int] = []
+
+    def one() -> None:
+        async def main() -> None:
+            results.extend(await asyncio.gather(*[ext.add(i, 0) for i in range(100)]))
+
+        asyncio.run(main())
+
+    threads = [threading.Thread(target=one) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(results) == sorted(list(range(100)) * 4)
+
+
+def test_memory_is_flat() -> None:
+    def resident() -> int:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    async def many() -> None:
+        for _ in range(100):
+            await asyncio.gather(*[ext.add(i, i) for i in range(100)])
+
+    asyncio.run(many())
+    objects, before = len(gc.get_objects()), resident()
+    for _ in range(3):
+        asyncio.run(many())
+    gc.collect()
+    assert len(gc.get_objects()) < objects + 100
+    assert resident() < before + 8 * 1024 * 1024
+
+
+def python(source: str, timeout: float = 20) -> subprocess.CompletedProcess[str]:
+    """Runs a program in an interpreter of its own."""
+    return subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=timeout, check=False)
+
+
+@pytest.mark.parametrize("work", ["ext.until_stopped()", "ext.blocks(5000)", "ext.completes(5000, 1)"])
+@pytest.mark.parametrize("closed", [True, False])
+def test_interpreter_exit_with_work_in_flight(work: str, closed: bool) -> None:
+    """A callable with a stop token is waited for; others go on, detached. Neither crashes or hangs."""
+    result = python(
+        "import asyncio, warnings, nb_threads as ext\n"
+        "warnings.simplefilter('ignore')\n"
+        "async def main():\n"
+        f"    tasks.append(asyncio.ensure_future({work}))\n"
+        "    await asyncio.sleep(0.05)\n"
+        "tasks = []\n"
+        "loop = asyncio.new_event_loop()\n"
+        "loop.run_until_complete(main())\n" + ("loop.close()\n" if closed else "") + "print('end')\n",
+        timeout=10,
+    )
+    assert (result.returncode, result.stdout) == (0, "end\n"), result.stderr
+    assert "Error" not in result.stderr
+
+
+def test_fork() -> None:
+    """A child makes threads and descriptors of its own."""
+    result = python(
+        "import asyncio, os, warnings, nb_threads as ext\n"
+        "warnings.simplefilter('ignore')\n"
+        "assert asyncio.run(ext.add(1, 2)) == 3\n"
+        "if (pid := os.fork()) == 0:\n"
+        "    assert asyncio.run(ext.add(3, 4)) == 7\n"
+        "    os._exit(7)\n"
+        "assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7\n"
+        "assert asyncio.run(ext.add(5, 6)) == 11\n"
+        "print('end')\n"
+    )
+    assert (result.returncode, result.stdout) == (0, "end\n"), result.stderr
+
+
+def test_fork_with_work_in_flight() -> None:
+    result = python(
+        "import asyncio, os, sys, warnings, nb_threads as ext\n"
+        "warnings.simplefilter('ignore')\n"
+        "async def main():\n"
+        "    task = asyncio.ensure_future(ext.until_stopped())\n"
+        "    await asyncio.sleep(0.02)\n"
+        "    pid = os.fork()\n"
+        "    if pid == 0:\n"
+        "        os._exit(5)\n"
+        "    task.cancel()\n"
+        "    return pid\n"
+        "pid = asyncio.run(main())\n"
+        "assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 5\n"
+        "if (pid := os.fork()) == 0:\n"
+        "    assert asyncio.run(ext.add(3, 4)) == 7\n"
+        "    sys.exit(6)\n"
+        "assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 6\n"
+        "print('end')\n"
+    )
+    assert (result.returncode, result.stdout) == (0, "end\n"), result.stderr
