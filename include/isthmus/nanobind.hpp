@@ -88,11 +88,12 @@ template <class Class>
 struct type_caster<isthmus::py::self<Class>> {
     NB_TYPE_CASTER(isthmus::py::self<Class>, make_caster<Class>::Name)
 
-    bool from_python(handle source, std::uint32_t flags, cleanup_list* cleanup) noexcept {
+    template <class Flags> // std::uint8_t in nanobind 2, std::uint32_t in nanobind 3
+    bool from_python(handle source, Flags flags, cleanup_list* cleanup) noexcept {
         // No implicit conversion: it would make a temporary object.
+        constexpr auto no_conversion = static_cast<Flags>(~static_cast<Flags>(cast_flags::convert));
         make_caster<Class> caster;
-        if (!caster.from_python(source, flags & ~static_cast<std::uint32_t>(cast_flags::convert), cleanup) ||
-            source.is_none()) {
+        if (!caster.from_python(source, static_cast<Flags>(flags & no_conversion), cleanup) || source.is_none()) {
             return false;
         }
         value = isthmus::py::self<Class>(caster.operator Class&(), isthmus::py::object::borrow(source.ptr()));

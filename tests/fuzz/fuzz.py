@@ -4,7 +4,7 @@
     fuzz.py --interpreter build/gcc-release/tests/fuzz/isthmus_fuzz_interpreter [--count N | --seconds T]
 
 Kinds of programs: `mixed` uses everything at random; `chains` are 2 to 5 levels, each with a small handler around its
-await; `shared` (only when asked for) adds coroutines that the driver and every function drive and await, behind each
+await; `shared` is mixed with coroutines that the driver and every function drive, await and let go, behind each
 other's back. A mismatch is shrunk, printed with what reproduces it, and the exit status is 1.
 What is left out of the comparison, and why, is told in reference.py.
 """
@@ -220,7 +220,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("--interpreter", type=Path, required=True, help="the program built from interpreter.cpp")
-    parser.add_argument("--kind", choices=KINDS, action="append", help="default: mixed and chains")
+    parser.add_argument("--kind", choices=KINDS, action="append", help="default: all of them")
     parser.add_argument("--count", type=int, default=20_000, help="programs to compare of each kind (%(default)s)")
     parser.add_argument("--seconds", type=float, help="stop after this time, instead of a count")
     parser.add_argument("--seed", default=str(secrets.randbelow(10**9)), help="default: a random one; always printed")
@@ -231,7 +231,7 @@ def main() -> int:
 
     print(f"seed {options.seed}, Python {sys.version.split()[0]}", flush=True)
     fuzzer = Fuzzer(Interpreter(options.interpreter.resolve()), options.seed)
-    kinds: list[str] = options.kind or ["mixed", "chains"]
+    kinds: list[str] = options.kind or list(KINDS)
     for position, kind in enumerate(kinds):
         if options.only is not None:
             good = fuzzer.only(kind, options.only)

@@ -16,6 +16,7 @@
 //              A n target      await                             w n target       await its await-iterator
 //              d n target op   drive by hand                     D n target op    the same, and raise on
 //              q n target      state                             n i function     make variable i anew
+//              z i             empty a shared one
 //              x i j           swap variables                    r value          return
 //              e class payload raise                             b                raise again
 //              k               break                             u                continue
@@ -29,14 +30,12 @@
 
 #include <array>
 #include <charconv>
-#include <cstdio>
 #include <cstdlib>
 #include <deque>
 #include <exception>
 #include <iostream>
-#include <iterator>
-#include <memory>
 #include <optional>
+#include <ranges>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -151,8 +150,9 @@ std::exception_ptr make_error(kind what, int payload) {
 
 struct operation {
     char verb = 'c';
-    std::optional<int> value;
-    kind error = kind::e1;
+    std::optional<int> value; // sent
+    kind error = kind::e1;    // thrown
+    int payload = 0;
 };
 
 struct target {
@@ -179,7 +179,8 @@ struct statement {
     operation op;
     block body;
     std::vector<handler> handlers;
-    std::optional<block> final;
+    bool has_final = false;
+    block final;
 };
 
 struct function {
@@ -273,7 +274,7 @@ private:
             }
         } else if (op.verb == 't') {
             op.error = read_class();
-            op.value = integer();
+            op.payload = integer();
         }
         return op;
     }
@@ -319,6 +320,9 @@ private:
             s.index = size();
             s.other = size();
             break;
+        case 'z':
+            s.index = size();
+            break;
         case 'r':
             s.value = integer();
             break;
@@ -344,6 +348,7 @@ private:
             }
             if (const std::string_view number = token(); number != "-") {
                 s.number = integer(number);
+                s.has_final = true;
                 s.final = read_block();
             }
             break;
@@ -418,19 +423,19 @@ private:
             } else if (op_.verb == 'c') {
                 closed(iterator.close());
             } else {
-                stepped(iterator.throw_(make_error(op_.error, *op_.value)));
+                stepped(iterator.throw_(make_error(op_.error, op_.payload)));
             }
         } else if (op_.verb == 's') {
             stepped(op_.value ? driven_.send(op_.value) : driven_.send());
         } else if (op_.verb == 'c') {
             closed(driven_.close());
         } else if (op_.error == kind::e1) {
-            stepped(driven_.throw_(E1(*op_.value)));
+            stepped(driven_.throw_(E1(op_.payload)));
         } else if (op_.error == kind::e2) {
-            const E2 copied{*op_.value};
+            const E2 copied{op_.payload};
             stepped(driven_.throw_(copied));
         } else if (op_.error == kind::derived_exit) {
-            stepped(driven_.throw_(GX(*op_.value)));
+            stepped(driven_.throw_(GX(op_.payload)));
         } else {
             stepped(driven_.throw_(isthmus::generator_exit()));
         }
@@ -446,7 +451,7 @@ private:
             }
             return;
         }
-        auto outcome = op_.verb == 't' ? driven_.try_throw(make_error(op_.error, *op_.value))
+        auto outcome = op_.verb == 't' ? driven_.try_throw(make_error(op_.error, op_.payload))
                        : op_.value     ? driven_.try_send(op_.value)
                                        : driven_.try_send();
         if (outcome.failed()) {
@@ -576,6 +581,9 @@ private:
         case 'x':
             std::swap(variables_.at(s.index), variables_.at(s.other));
             break;
+        case 'z':
+            ctx_.shared.at(s.index) = chain();
+            break;
         case 'r':
             complete({outcome::value_out, {}, s.value});
             break;
@@ -601,12 +609,12 @@ private:
 
     /// What a bare raise raises: the innermost exception that an except or finally block is dealing with.
     raised being_handled() const {
-        for (auto e = stack_.rbegin(); e != stack_.rend(); ++e) {
-            if (e->role == entry::handling) {
-                return e->handled;
+        for (const entry& e : std::views::reverse(stack_)) {
+            if (e.role == entry::handling) {
+                return e.handled;
             }
-            if (e->role == entry::finishing && e->pending.how == outcome::error_out) {
-                return e->pending.error;
+            if (e.role == entry::finishing && e.pending.how == outcome::error_out) {
+                return e.pending.error;
             }
         }
         std::abort(); // not made
@@ -642,9 +650,9 @@ private:
                 }
                 [[fallthrough]];
             case entry::handling:
-                if (done.owner->final) {
+                if (done.owner->has_final) {
                     ctx_.note("finally", done.owner->number);
-                    stack_.push_back({entry::finishing, &*done.owner->final, done.owner, 0, 0, {}, std::move(how)});
+                    stack_.push_back({entry::finishing, &done.owner->final, done.owner, 0, 0, {}, std::move(how)});
                     return;
                 }
                 break;

@@ -199,6 +199,19 @@ class Swap(Statement):
 
 
 @dataclass(slots=True)
+class Drop(Statement):
+    """Lets go of a shared coroutine, perhaps while it runs; from then on a finished one is in its place."""
+
+    shared: int
+
+    def python(self) -> str:
+        return f"drop({self.shared})"
+
+    def text(self) -> str:
+        return f"z {self.shared}"
+
+
+@dataclass(slots=True)
 class Return(Statement):
     value: int
 
@@ -419,6 +432,7 @@ STATEMENTS = {
     "state": 3.0,
     "await shared": 11.0,
     "drive shared": 11.0,
+    "drop shared": 1.5,
 }
 CATCHES = {
     "E1": 3.0,
@@ -592,6 +606,8 @@ class Body:
             del weights["plain"]
         if not self.maker.shared or self.function.plain:
             del weights["await shared"], weights["drive shared"]
+        if not self.maker.shared:
+            del weights["drop shared"]
         return weights
 
     def callee(self, among: range) -> int | None:
@@ -674,6 +690,8 @@ class Body:
                 return Await(maker.number(), self.a_shared(), maker.chance(0.4))
             case "drive shared":
                 return self.drive(self.a_shared(), first=maker.chance(0.3))
+            case "drop shared":
+                return Drop(maker.below(maker.shared))
             case "state":
                 return State(maker.number(), self.anything())
             case "raise":

@@ -13,6 +13,7 @@ and that still belongs to the trace; afterwards everything left over is closed w
 Left out, with the reason in `left_out`, are programs
 - where a coroutine that is dropped suspended awaits one that outlives it (the root, a shared or a kept one): C++ then
   destroys that one's frame, too, and it reads as closed, where here it goes on;
+- that let go of a coroutine while another waits for it: in C++ nobody else holds it, and it ends there, too;
 - that touch a coroutine in the middle of a delegated throw or close, on CPython below 3.13: there throw(), close() and
   await do not see that it is running, and recurse or corrupt it (clause 6.12).
 
@@ -26,7 +27,7 @@ import sys
 import types
 import warnings
 from collections.abc import Awaitable, Callable, Generator
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from program import Operation, Program
 
@@ -92,6 +93,16 @@ def awaited_by(chain: Chain) -> Chain | None:
     return waits_for if isinstance(waits_for, types.CoroutineType) else None
 
 
+async def nothing() -> int:
+    return 0
+
+
+FINISHED: Chain = cast("Chain", nothing())
+FINISHED.close()
+
+TOOLS = "root slot new kept drop checked through drive drive_or_raise state sent got mark caught final"
+
+
 class Machine:
     """One program at a time."""
 
@@ -101,6 +112,8 @@ class Machine:
         self.kept_chains: list[Chain] = []
         self.shared: list[Chain] = []
         self.the_root: Chain | None = None
+        self.ever_shared: list[Chain] = []
+        self.dropped: set[Chain] = set()
         self.left_out = ""
         self.namespace: dict[str, object] = {
             "E1": E1,
@@ -108,12 +121,7 @@ class Machine:
             "GX": GX,
             "y": y,
             "g": self.shared,
-            **{
-                name: getattr(self, name)
-                for name in (
-                    "root slot new kept checked through drive drive_or_raise state sent got mark caught final".split()
-                )
-            },
+            **{name: getattr(self, name) for name in TOOLS.split()},
         }
 
     # ---- what the programs call ----
@@ -135,6 +143,17 @@ class Machine:
         chain = self.new(function, self.root)
         self.kept_chains.append(chain)
         return chain
+
+    def drop(self, index: int) -> None:
+        """C++ empties the coroutine object, which then is as a finished one; one that runs goes on to its next
+        suspension, and further if it is being awaited."""
+        chain = self.shared[index]
+        if state_of(chain) == "closed":
+            return
+        if any(other.cr_suspended and awaited_by(other) is chain for other in self.everything):
+            self.left_out = "lets go of a coroutine while another waits for it"
+        self.dropped.add(chain)
+        self.shared[index] = FINISHED
 
     def checked(self, chain: Chain) -> Chain:
         self.check_window(chain)
@@ -162,7 +181,7 @@ class Machine:
         self.trace.append(f"finally {number}")
 
     def state(self, number: int, chain: Chain) -> None:
-        self.trace.append(f"state {number} {state_of(chain)}")
+        self.trace.append(f"state {number} {self.state_of(chain)}")
 
     def drive(self, number: int, chain: Chain, verb: str, value: Any = None) -> BaseException | None:
         outcome, error = self.operate(chain, verb, value)
@@ -196,7 +215,10 @@ class Machine:
         except BaseException as raised:
             error = raised
             outcome = f"raised {describe(raised)}"
-        return f"{state_of(chain)} {outcome}", error
+        return f"{self.state_of(chain)} {outcome}", error
+
+    def state_of(self, chain: Chain) -> str:
+        return "closed" if chain in self.dropped else state_of(chain)
 
     def check_window(self, chain: Chain | None) -> None:
         """Below 3.13 a coroutine in a delegated throw or close is running, yet still awaits something."""
@@ -224,6 +246,7 @@ class Machine:
     def drive_all(self, program: Program, functions: dict[str, Any]) -> None:
         self.the_root = self.new(functions["f0"], self.root)
         self.shared.extend(self.new(functions[f"f{function}"], self.root) for function in program.shared)
+        self.ever_shared.extend(self.shared)
         for operation in program.operations:
             self.drive_one(self.the_root if operation.on < 0 else self.shared[operation.on], operation)
             if self.left_out:
@@ -241,10 +264,11 @@ class Machine:
         If it was suspended then, it still is."""
         outliving = [self.root(), *self.shared, *self.kept_chains]
         ids = set(map(id, outliving))
+        outlived = {*ids, *map(id, self.ever_shared)}
         awaiters = [
             chain
             for chain in self.everything
-            if id(chain) not in ids and chain.cr_suspended and id(awaited_by(chain)) in ids
+            if id(chain) not in ids and chain.cr_suspended and id(awaited_by(chain)) in outlived
         ]
         if not awaiters:
             return False
@@ -266,7 +290,7 @@ class Machine:
 
     def close(self, name: str, chain: Chain) -> None:
         for _ in range(CLOSES):
-            if self.left_out or not chain.cr_suspended:
+            if self.left_out or self.state_of(chain) != "suspended":
                 return
             self.trace.append(f"{name} {self.operate(chain, 'close', None)[0]}")
 
@@ -283,4 +307,6 @@ class Machine:
         self.everything.clear()
         self.kept_chains.clear()
         self.shared.clear()
+        self.ever_shared.clear()
+        self.dropped.clear()
         self.the_root = None
