@@ -22,6 +22,16 @@ using sendable = std::conditional_t<std::is_void_v<Send>, none, Send>;
 template <class Send>
 using sendable_pointer = std::remove_reference_t<sendable<Send>>*;
 
+/// After a step that suspended: a coroutine object that died while its frame ran has left the frame to its driver.
+struct at_rest {
+    frame& f;
+    ~at_rest() {
+        if (f.owner == nullptr) [[unlikely]] {
+            discard(f);
+        }
+    }
+};
+
 /// For the layers above, which hold frames without the coroutine object.
 struct frame_access {
     /// The frame, null if it has finished.
@@ -87,6 +97,10 @@ class [[nodiscard]] coroutine {
                   "isthmus: Yield must be void, a reference or move-constructible");
     static_assert(std::is_void_v<Send> || std::is_move_constructible_v<stored<Send>>,
                   "isthmus: Send must be void, a reference or move-constructible");
+    static_assert(alignof(stored<Return>) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__ &&
+                      alignof(stored<Yield>) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__ &&
+                      alignof(stored<Send>) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__,
+                  "isthmus: Return, Yield and Send must not be over-aligned, as compilers do not align coroutine frames");
 
 public:
     using return_type = Return;
@@ -201,6 +215,8 @@ private:
     template <class Result>
     static Result settle(detail::frame& f, detail::activation& step);
     template <class Result>
+    static Result fail(std::exception_ptr error);
+    template <class Result>
     static Result refuse(detail::misuse code);
     template <class Result>
     static Result yielded(detail::activation& step);
@@ -249,13 +265,13 @@ Result coroutine<Return, Yield, Send>::raise(std::exception_ptr error) {
     detail::frame& f = *frame_;
     if (f.link == 0) {
         detail::destroy(f);
-        if constexpr (std::is_same_v<Result, step_type>) {
-            std::rethrow_exception(std::move(error));
-        } else {
-            return Result(std::in_place_index<2>, std::move(error));
-        }
+        return fail<Result>(std::move(error));
     }
     detail::throw_step(f, step, error);
+    if (step.yielded == &step.refused) [[unlikely]] {
+        const detail::at_rest guard{f};
+        return fail<Result>(std::exchange(step.leaf->error, nullptr));
+    }
     return settle<Result>(f, step);
 }
 
@@ -284,25 +300,13 @@ template <class Return, class Yield, class Send>
 template <class Result>
 Result coroutine<Return, Yield, Send>::settle(detail::frame& f, detail::activation& step) {
     if (step.yielded != nullptr) {
-        // A coroutine object that died while its frame ran has left the frame to its driver.
-        struct at_rest {
-            detail::frame& f;
-            ~at_rest() {
-                if (f.owner == nullptr) [[unlikely]] {
-                    detail::discard(f);
-                }
-            }
-        } const guard{f};
+        const detail::at_rest guard{f};
         return yielded<Result>(step);
     }
     auto& ended = static_cast<promise_base&>(f);
     const detail::finished guard{f};
     if (ended.error) [[unlikely]] {
-        if constexpr (std::is_same_v<Result, step_type>) {
-            std::rethrow_exception(std::move(ended.error));
-        } else {
-            return Result(std::in_place_index<2>, std::move(ended.error));
-        }
+        return fail<Result>(std::move(ended.error));
     }
     return Result(std::in_place_index<1>, std::move(ended.value()));
 }
@@ -320,6 +324,16 @@ Result coroutine<Return, Yield, Send>::yielded(detail::activation& step) {
         }
         auto* const value = static_cast<std::remove_reference_t<Yield>*>(step.yielded);
         return Result(std::in_place_index<0>, static_cast<Yield&&>(*value));
+    }
+}
+
+template <class Return, class Yield, class Send>
+template <class Result>
+Result coroutine<Return, Yield, Send>::fail(std::exception_ptr error) {
+    if constexpr (std::is_same_v<Result, step_type>) {
+        std::rethrow_exception(std::move(error));
+    } else {
+        return Result(std::in_place_index<2>, std::move(error));
     }
 }
 

@@ -25,6 +25,14 @@ struct binding_converter {
     static T from_python(const object& value) { return ::pybind11::cast<T>(::pybind11::handle(value.ptr())); }
 };
 
+/// pybind11's own handles are taken and given as they are.
+template <class T>
+    requires std::derived_from<T, ::pybind11::object>
+struct binding_converter<T> {
+    static object to_python(T value) noexcept { return object::steal(value.release().ptr()); }
+    static T from_python(const object& value) { return ::pybind11::cast<T>(::pybind11::handle(value.ptr())); }
+};
+
 namespace detail {
 
 inline bool translate_by_pybind11(const std::exception_ptr& exception) noexcept {
@@ -43,8 +51,14 @@ inline bool translate_by_pybind11(const std::exception_ptr& exception) noexcept 
 struct by_pybind11 {
     template <class T>
     static PyObject* convert(T&& value, const coroutine_object& self) {
-        const auto policy = static_cast<::pybind11::return_value_policy>(self.result_policy);
-        return ::pybind11::cast(std::forward<T>(value), policy, ::pybind11::handle(self.keep_alive)).release().ptr();
+        if constexpr (std::derived_from<std::remove_cvref_t<T>, ::pybind11::object>) { // cast() does not take these
+            return converter<object>::to_python(object::borrow(value.ptr())).release();
+        } else {
+            const auto policy = static_cast<::pybind11::return_value_policy>(self.result_policy);
+            return ::pybind11::cast(std::forward<T>(value), policy, ::pybind11::handle(self.keep_alive))
+                .release()
+                .ptr();
+        }
     }
     static constexpr exception_translator translate = translate_by_pybind11;
 };

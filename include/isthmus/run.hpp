@@ -88,13 +88,16 @@ detail::result_of<Coroutine> run(Coroutine&& coroutine) {
 /// returned; throws what left it.
 template <coroutine_like Coroutine, class Handler>
 detail::result_of<Coroutine> run(Coroutine&& coroutine, Handler&& handler) {
-    std::optional<detail::step_of<Coroutine>> step(coroutine.send());
-    while (!step->done()) {
-        std::optional<detail::step_of<Coroutine>> next(detail::answer(coroutine, *step, handler));
-        step.reset();
-        step.emplace(*std::move(next));
+    std::optional<detail::step_of<Coroutine>> steps[2]; // this one and the next, as a step need not be assignable
+    unsigned now = 0;
+    steps[now].emplace(coroutine.send());
+    while (!steps[now]->done()) {
+        const unsigned next = 1 - now;
+        steps[next].emplace(detail::answer(coroutine, *steps[now], handler));
+        steps[now].reset();
+        now = next;
     }
-    return static_cast<detail::result_of<Coroutine>>(std::move(*step).returned());
+    return static_cast<detail::result_of<Coroutine>>(std::move(*steps[now]).returned());
 }
 
 } // namespace isthmus::inline v1

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <pthread.h>
 
+#include <concepts>
 #include <exception>
 #include <stdexcept>
 #include <string>
@@ -51,7 +52,7 @@ public:
 };
 
 /// what() of the Error that `action` throws, whose type must be exactly Error.
-template <class Error, class Action>
+template <class Error, std::invocable Action>
 std::string caught(Action&& action) {
     try {
         action();
@@ -71,8 +72,7 @@ std::string caught(const std::exception_ptr& error) {
     return error == nullptr ? "no error" : caught<Error>([&] { std::rethrow_exception(error); });
 }
 
-#define EXPECT_ERROR(statement, type, text)                                                                            \
-    EXPECT_EQ(::test::caught<type>([&] { static_cast<void>(statement); }), text)
+#define EXPECT_ERROR(statement, type, text) EXPECT_EQ(::test::caught<type>([&] { static_cast<void>(statement); }), text)
 
 inline const char* const executing = "coroutine already executing";
 inline const char* const finished = "cannot reuse already awaited coroutine";

@@ -112,32 +112,27 @@ TEST(Close, Clause_6_3_AReturnedValueIsGivenBack) {
     EXPECT_EQ(c.close(), std::nullopt);
 }
 
-
 coroutine<void, int> returns_void() {
     try {
         co_yield 1;
-    } catch (const generator_exit&) {
-    }
+    } catch (const generator_exit&) {}
 }
 coroutine<int&, int> returns_reference(int& value) {
     try {
         co_yield 1;
-    } catch (const generator_exit&) {
-    }
+    } catch (const generator_exit&) {}
     co_return value;
 }
 coroutine<std::unique_ptr<int>, int> returns_move_only() {
     try {
         co_yield 1;
-    } catch (const generator_exit&) {
-    }
+    } catch (const generator_exit&) {}
     co_return std::make_unique<int>(3);
 }
 coroutine<std::optional<int>, int> returns_optional() {
     try {
         co_yield 1;
-    } catch (const generator_exit&) {
-    }
+    } catch (const generator_exit&) {}
     co_return std::nullopt;
 }
 
@@ -396,8 +391,8 @@ TEST(Close, OneThatIgnoredTheExitCanBeClosedAgain) {
 /// Each level of a chain of three, each with each behaviour: whatever happens, every level sees an exit or the
 /// error from below, and afterwards is closed unless it yielded.
 TEST(Close, EveryCombinationOfThreeLevels) {
-    const on_exit all[] = {on_exit::passes,     on_exit::returns, on_exit::raises_exit, on_exit::raises,
-                           on_exit::raises_int, on_exit::yields};
+    const on_exit all[] = {on_exit::passes, on_exit::returns,    on_exit::raises_exit,
+                           on_exit::raises, on_exit::raises_int, on_exit::yields};
     for (const on_exit a : all) {
         for (const on_exit b : all) {
             for (const on_exit c : all) {
@@ -408,8 +403,8 @@ TEST(Close, EveryCombinationOfThreeLevels) {
                 third.send();
                 auto ended = third.try_close();
                 const bool quiet_a = a == on_exit::passes || a == on_exit::returns || a == on_exit::raises_exit;
-                const bool quiet_b = quiet_a && (b == on_exit::passes || b == on_exit::returns ||
-                                                 b == on_exit::raises_exit);
+                const bool quiet_b =
+                    quiet_a && (b == on_exit::passes || b == on_exit::returns || b == on_exit::raises_exit);
                 if (quiet_b && c == on_exit::returns) {
                     EXPECT_TRUE(ended.done());
                 } else if (quiet_b && (c == on_exit::passes || c == on_exit::raises_exit)) {
@@ -418,10 +413,10 @@ TEST(Close, EveryCombinationOfThreeLevels) {
                     EXPECT_TRUE(ended.failed());
                 }
                 EXPECT_EQ(first.state(), a == on_exit::yields ? coroutine_state::suspended : coroutine_state::closed);
-                EXPECT_EQ(second.state(), quiet_a && b == on_exit::yields ? coroutine_state::suspended
-                                                                         : coroutine_state::closed);
-                EXPECT_EQ(third.state(), quiet_b && c == on_exit::yields ? coroutine_state::suspended
-                                                                         : coroutine_state::closed);
+                EXPECT_EQ(second.state(),
+                          quiet_a && b == on_exit::yields ? coroutine_state::suspended : coroutine_state::closed);
+                EXPECT_EQ(third.state(),
+                          quiet_b && c == on_exit::yields ? coroutine_state::suspended : coroutine_state::closed);
             }
         }
     }

@@ -17,9 +17,7 @@ namespace isthmus::inline v1::detail {
 /// Frames from the recycling cache of the thread.
 struct recycled_frames {
     static void* operator new(std::size_t size) { return frame_cache::allocate(size); }
-    static void operator delete(void* memory, std::size_t size) noexcept {
-        frame_cache::deallocate(memory, size);
-    }
+    static void operator delete(void* memory, std::size_t size) noexcept { frame_cache::deallocate(memory, size); }
 };
 
 template <class Allocator>
@@ -58,12 +56,21 @@ struct allocated_frames {
         traits::deallocate(own, frame_units, total(size));
     }
 
-private:
+protected:
     static void* allocate(std::size_t size, const Allocator& given) {
         allocator own(given);
         unit* const memory = traits::allocate(own, total(size));
         ::new (static_cast<void*>(memory + units(size))) allocator(std::move(own));
         return memory;
+    }
+};
+
+/// The same for a member function, whose object comes first; clang leaves that out if it is a lambda's closure.
+template <class Allocator, class This, class... Parameters>
+struct allocated_member_frames : allocated_frames<Allocator, 2, This, Parameters...> {
+    using allocated_frames<Allocator, 2, This, Parameters...>::operator new;
+    static void* operator new(std::size_t size, const std::remove_reference_t<Parameters>&... parameters) {
+        return allocated_member_frames::allocate(size, std::get<1>(std::tie(parameters...)));
     }
 };
 
@@ -81,7 +88,7 @@ template <class This, class Tag, class Allocator, class... Rest>
     requires(std::is_same_v<std::remove_cvref_t<Tag>, std::allocator_arg_t> &&
              !std::is_same_v<std::remove_cvref_t<This>, std::allocator_arg_t>)
 struct allocation<This, Tag, Allocator, Rest...> {
-    using type = allocated_frames<std::remove_cvref_t<Allocator>, 2, This, Tag, Allocator, Rest...>;
+    using type = allocated_member_frames<std::remove_cvref_t<Allocator>, This, Tag, Allocator, Rest...>;
 };
 
 template <class Return, class Yield, class Send, class Allocation, bool Noted>
@@ -102,7 +109,6 @@ public:
 template <class Return, class Yield, class Send, class... Parameters>
 struct std::coroutine_traits<isthmus::coroutine<Return, Yield, Send>, Parameters...> {
     using promise_type =
-        isthmus::detail::promise<Return, Yield, Send,
-                                 typename isthmus::detail::allocation<Parameters...>::type,
+        isthmus::detail::promise<Return, Yield, Send, typename isthmus::detail::allocation<Parameters...>::type,
                                  isthmus::detail::frame_notes<Yield>::template noteworthy<Parameters...>>;
 };

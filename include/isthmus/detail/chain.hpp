@@ -34,7 +34,7 @@ struct activation {
 
     // Where `yielded` points when there is no object. Not globals, of which each extension module has its own.
     none none_yielded; ///< a level whose Yield is `none` has suspended, whatever the root's Yield is
-    none refused;      ///< nothing was resumed; the layer above knows why (5.22)
+    none refused;      ///< nothing was resumed; `error` of the leaf, which is at rest as before, is the driver's (5.22)
 
     /// The injected error, which from now on counts as delivered.
     std::exception_ptr take_injected() noexcept { return *std::exchange(injected, nullptr); }
@@ -52,6 +52,8 @@ struct delegate {
     virtual std::exception_ptr close() noexcept = 0;
     /// Shows every object of the layer above that is held here to `visit`, for its garbage collector.
     virtual void visit(void (*)(void* held, void* context), void*) const noexcept {}
+    /// Where the layer above may leave what it throws in, in a form of its own, for the next advance(). Null: nowhere.
+    virtual const void** thrown() noexcept { return nullptr; }
 
     delegate() = default;
     delegate(const delegate&) = delete;

@@ -9,7 +9,7 @@ namespace isthmus::inline v1::py {
 namespace detail {
 
 inline bool is_iterable_coroutine(PyObject* generator) {
-    const object code = checked(PyObject_GetAttrString(generator, "gi_code"));
+    const object code = checked(PyObject_GetAttr(generator, interpreter_state::get().gi_code));
     return (reinterpret_cast<PyCodeObject*>(code.ptr())->co_flags & CO_ITERABLE_COROUTINE) != 0;
 }
 
@@ -17,7 +17,7 @@ inline bool is_iterable_coroutine(PyObject* generator) {
 inline object await_iterator_of(PyObject* awaited) {
     PyTypeObject* const type = Py_TYPE(awaited);
     if (PyCoro_CheckExact(awaited)) {
-        const object awaiting = checked(PyObject_GetAttrString(awaited, "cr_await"));
+        const object awaiting = checked(PyObject_GetAttr(awaited, interpreter_state::get().cr_await));
         if (!awaiting.is_none()) {
             throw already_awaited();
         }
@@ -66,6 +66,7 @@ public:
         if (Py_EnterRecursiveCall(" while awaiting a Python object in C++") != 0) {
             step.injected = nullptr;
             step.sent = nullptr;
+            thrown_ = nullptr;
             complete(object(), to_exception_ptr(take_raised()));
             return;
         }
@@ -73,18 +74,7 @@ public:
             ~leave() { Py_LeaveRecursiveCall(); }
         } at_end;
         if (step.injected != nullptr) {
-            const std::exception_ptr injected = step.take_injected();
-            object method;
-            switch (get_optional_attribute(iterator_.ptr(), interpreter_state::get().throw_, method)) {
-            case 0: // 5.21
-                complete(object(), injected);
-                return;
-            case 1:
-                result = PyObject_CallOneArg(method.ptr(), exception_object(injected).ptr());
-                how = result != nullptr ? PYGEN_NEXT : stopped(&result);
-                break;
-            default: // 5.22: the error is the driver's, nothing is resumed
-                step.yielded = &step.refused;
+            if (!throw_in(step, how, &result)) {
                 return;
             }
         } else {
@@ -124,9 +114,18 @@ public:
     void visit(void (*visitor)(void*, void*), void* context) const noexcept final {
         visitor(iterator_.ptr(), context);
     }
+    const void** thrown() noexcept final { return &thrown_; }
 
 protected:
     ~python_delegate() = default;
+
+    /// Throws if this thread does not hold the GIL, in the coroutine: a guard that released it undoes that on the way.
+    static void require_gil() {
+        if (!attached()) [[unlikely]] {
+            throw std::logic_error("isthmus: co_await of a Python object without the GIL; do not keep a guard that "
+                                   "releases it across a co_await");
+        }
+    }
 
     /// From now on the driver consults this; the first step sends None.
     void suspend(frame& awaiting) noexcept {
@@ -155,6 +154,41 @@ private:
         parent->awaiting = nullptr;
     }
 
+    /// throw(), by the awaited object's own method (5.20–5.22). False if that was not called: then all is settled.
+    bool throw_in(activation& step, PySendResult& how, PyObject** result) noexcept {
+        const std::exception_ptr injected = step.take_injected();
+        const auto* const given = static_cast<const throw_arguments*>(std::exchange(thrown_, nullptr));
+        object method;
+        const int found = get_optional_attribute(iterator_.ptr(), interpreter_state::get().throw_, method);
+        // Without a method, and where a native coroutine or generator checks them (5.6), they are checked here: its
+        // method would warn once more that they are too many.
+        const bool check = given != nullptr && (found == 0 || (given->count > 1 && is_native()));
+        object exception;
+        if (check) {
+            exception = exception_argument(*given);
+        } else if (given == nullptr && found == 1) {
+            exception = exception_object(injected);
+        }
+        if (found < 0 || (found == 0 && check && !exception)) { // the error is the driver's, nothing is resumed
+            parent->error = to_exception_ptr(take_raised());
+            step.yielded = &step.refused;
+            return false;
+        }
+        if (found == 0) {
+            complete(object(), given == nullptr ? injected : to_exception_ptr(std::move(exception)));
+            return false;
+        }
+        if (exception) {
+            *result = PyObject_CallOneArg(method.ptr(), exception.ptr());
+        } else if (!check) {
+            *result = PyObject_Vectorcall(method.ptr(), given->values, static_cast<std::size_t>(given->count), nullptr);
+        }
+        how = *result != nullptr ? PYGEN_NEXT : stopped(result);
+        return true;
+    }
+
+    bool is_native() const noexcept { return PyCoro_CheckExact(iterator_.ptr()) || PyGen_CheckExact(iterator_.ptr()); }
+
     /// After a failed call of throw(): a StopIteration is the result of the await (3.1, 4.6).
     static PySendResult stopped(PyObject** result) noexcept {
         if (!PyErr_ExceptionMatches(PyExc_StopIteration)) {
@@ -173,6 +207,7 @@ private:
 
     object value_;
     std::exception_ptr error_;
+    const void* thrown_ = nullptr; ///< the throw_arguments of this step, if they were not made an exception yet
 };
 
 template <class T>
@@ -186,6 +221,8 @@ public:
         : python_delegate(std::forward<Awaited>(awaited).awaited) {}
 
     bool await_ready() {
+        require_gil();
+        interpreter_state::get(); // made at the latest now, where it may throw
         iterator_ = await_iterator_of(iterator_.ptr());
         return false;
     }

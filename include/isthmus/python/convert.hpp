@@ -159,18 +159,24 @@ struct borrows<void> : std::false_type {};
 template <class T>
 inline constexpr bool is_borrowed = borrows<T>::value;
 
-/// Whether the first parameter of a coroutine function borrows what was converted: a reference to a class of the
-/// user's may well be `self`, a reference to one of the standard library's is not.
+/// Whether a parameter may be `self`: a reference or pointer to a class of the user's, and not to a Python object.
+template <class T, class Class = std::remove_cv_t<std::remove_pointer_t<std::remove_reference_t<T>>>>
+concept may_be_self =
+    (std::is_reference_v<T> || std::is_pointer_v<T>) && std::is_class_v<Class> && !is_standard<Class>() &&
+    !std::is_same_v<Class, PyObject> && !requires(Class& object) {
+        { object.ptr() } -> std::convertible_to<PyObject*>;
+    };
+/// Whether it may be the closure of a lambda, after which comes what the lambda takes.
 template <class T>
-inline constexpr bool first_borrows =
-    std::is_reference_v<T> && std::is_class_v<std::remove_reference_t<T>>
-        ? is_standard<std::remove_cvref_t<T>>()
-        : is_borrowed<T>;
+concept may_be_closure = may_be_self<T> && requires { &std::remove_cvref_t<T>::operator(); };
 
+/// Whether a coroutine function with these parameters, `self` and closures among them, borrows what was converted.
 template <class... Parameters>
 inline constexpr bool any_borrows = (is_borrowed<Parameters> || ...);
-template <class First, class... Rest>
-inline constexpr bool any_borrows<First, Rest...> = first_borrows<First> || (is_borrowed<Rest> || ...);
+template <may_be_self First, class... Rest>
+inline constexpr bool any_borrows<First, Rest...> = (is_borrowed<Rest> || ...);
+template <may_be_closure Closure, may_be_self First, class... Rest>
+inline constexpr bool any_borrows<Closure, First, Rest...> = (is_borrowed<Rest> || ...);
 
 } // namespace detail
 } // namespace isthmus::inline v1::py

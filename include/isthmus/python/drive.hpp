@@ -65,7 +65,8 @@ inline PySendResult settle(coroutine_object& self, frame& f, activation& step, P
         return *result != nullptr ? PYGEN_RETURN : PYGEN_ERROR;
     }
     *result = nullptr;
-    if (step.yielded == &step.refused) { // Python's current exception is for the driver
+    if (step.yielded == &step.refused) {
+        set_from_exception(std::exchange(step.leaf->error, nullptr), nullptr);
         return PYGEN_ERROR;
     }
     if (step.yielded != &step.none_yielded) {

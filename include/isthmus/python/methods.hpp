@@ -39,12 +39,17 @@ inline PyObject* next(PyObject* self) noexcept {
     return as_method_result(how, result);
 }
 
-/// The instance that throw(type[, value[, traceback]]) delivers (5.1–5.5). Null with an exception set if the
-/// arguments are wrong.
-inline object exception_argument(PyObject* const* arguments, Py_ssize_t count) noexcept {
-    PyObject* const type = arguments[0];
-    PyObject* value = count > 1 && arguments[1] != Py_None ? arguments[1] : nullptr;
-    PyObject* traceback = count > 2 && arguments[2] != Py_None ? arguments[2] : nullptr;
+/// What throw(type[, value[, traceback]]) was called with.
+struct throw_arguments {
+    PyObject* const* values;
+    Py_ssize_t count;
+};
+
+/// The instance that throw() delivers (5.1–5.5). Null with an exception set if the arguments are wrong.
+inline object exception_argument(const throw_arguments& given) noexcept {
+    PyObject* const type = given.values[0];
+    PyObject* value = given.count > 1 && given.values[1] != Py_None ? given.values[1] : nullptr;
+    PyObject* traceback = given.count > 2 && given.values[2] != Py_None ? given.values[2] : nullptr;
     if (traceback != nullptr && !PyTraceBack_Check(traceback)) {
         PyErr_SetString(PyExc_TypeError, "throw() third argument must be a traceback object");
         return object();
@@ -76,6 +81,35 @@ inline object exception_argument(PyObject* const* arguments, Py_ssize_t count) n
     return exception;
 }
 
+/// throw() where a Python object is awaited, which gets the arguments as they are (5.6, 5.20). False: it is not so.
+inline bool throw_into_awaited(PyObject* object_self, const throw_arguments& given, PySendResult& how,
+                               PyObject** result) noexcept {
+    coroutine_object& self = *coroutine_object::of(object_self);
+    if (PyErr_GivenExceptionMatches(given.values[0], PyExc_GeneratorExit)) { // goes level by level (5.23)
+        return false;
+    }
+    const entry entered(self);
+    frame* const f = self.root;
+    if (f == nullptr || f->link == 0 || f->runs_as_root() || f->attached()) {
+        return false;
+    }
+    isthmus::detail::delegate* const awaiting = f->leaf_at_rest()->awaiting;
+    const void** const thrown = awaiting != nullptr ? awaiting->thrown() : nullptr;
+    if (thrown == nullptr) {
+        return false;
+    }
+    activation step;
+    if (!entered.begin(step)) {
+        return false;
+    }
+    const std::exception_ptr see_thrown;
+    *thrown = &given;
+    step.injected = &see_thrown;
+    isthmus::detail::run_step(*f, step);
+    how = settle(self, *f, step, result);
+    return true;
+}
+
 inline PyObject* throw_method(PyObject* self, PyObject* const* arguments, Py_ssize_t count) noexcept {
     if (count < 1 || count > 3) {
         PyErr_Format(PyExc_TypeError, "throw expected at %s %d argument%s, got %zd", count < 1 ? "least" : "most",
@@ -88,12 +122,16 @@ inline PyObject* throw_method(PyObject* self, PyObject* const* arguments, Py_ssi
                      1) < 0) {
         return nullptr;
     }
-    object exception = exception_argument(arguments, count);
-    if (!exception) {
-        return nullptr;
-    }
+    const throw_arguments given{arguments, count};
     PyObject* result = nullptr;
-    const PySendResult how = throw_(self, std::move(exception), &result);
+    PySendResult how = PYGEN_ERROR;
+    if (!throw_into_awaited(self, given, how, &result)) {
+        object exception = exception_argument(given);
+        if (!exception) {
+            return nullptr;
+        }
+        how = throw_(self, std::move(exception), &result);
+    }
     return as_method_result(how, result);
 }
 

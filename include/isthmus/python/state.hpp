@@ -27,9 +27,10 @@ struct interpreter_state {
     bool alive = true;
     PyTypeObject* coroutine_type = nullptr;
     PyTypeObject* iterator_type = nullptr; ///< of c.__await__(): CPython's coroutine_wrapper
-    PyObject* send = nullptr;              ///< interned names
     PyObject* throw_ = nullptr;
     PyObject* close = nullptr;
+    PyObject* cr_await = nullptr;
+    PyObject* gi_code = nullptr;
     PyObject* queues = nullptr; ///< of loop.hpp: event loop -> its completion queue, weakly
 
     /// The state of the current interpreter. Needs the GIL. Throws what Python raises when it cannot be made.
@@ -37,10 +38,19 @@ struct interpreter_state {
 
 private:
     static interpreter_state* make();
+    /// Makes the two types. False with an exception set if that fails. In type.hpp.
+    bool make_types();
 };
 
-/// Defined in type.hpp: makes the two types of the state. False with an exception set if that fails.
-inline bool make_types(interpreter_state& state);
+struct interned {
+    PyObject* interpreter_state::* field;
+    const char* text;
+};
+inline constexpr interned interned_names[] = {
+    {&interpreter_state::throw_, "throw"},
+    {&interpreter_state::close, "close"},       {&interpreter_state::cr_await, "cr_await"},
+    {&interpreter_state::gi_code, "gi_code"},
+};
 
 inline interpreter_state* interpreter_state::make() {
     PyObject* const dictionary = PyInterpreterState_GetDict(PyInterpreterState_Get());
@@ -61,19 +71,19 @@ inline interpreter_state* interpreter_state::make() {
         auto* const owned = static_cast<interpreter_state*>(PyCapsule_GetPointer(dying, abi_tag));
         owned->alive = false;
         Py_CLEAR(owned->queues);
-        Py_CLEAR(owned->send);
-        Py_CLEAR(owned->throw_);
-        Py_CLEAR(owned->close);
+        for (const interned& name : interned_names) {
+            Py_CLEAR(owned->*name.field);
+        }
         PyObject* const types[] = {reinterpret_cast<PyObject*>(owned->coroutine_type),
                                    reinterpret_cast<PyObject*>(owned->iterator_type)};
         owned->coroutine_type = owned->iterator_type = nullptr;
         Py_XDECREF(types[0]);
         Py_XDECREF(types[1]);
     }));
-    state->send = checked(PyUnicode_InternFromString("send")).release();
-    state->throw_ = checked(PyUnicode_InternFromString("throw")).release();
-    state->close = checked(PyUnicode_InternFromString("close")).release();
-    if (!make_types(*state) || PyDict_SetItem(dictionary, key.ptr(), capsule.ptr()) != 0) {
+    for (const interned& name : interned_names) {
+        state->*name.field = checked(PyUnicode_InternFromString(name.text)).release();
+    }
+    if (!state->make_types() || PyDict_SetItem(dictionary, key.ptr(), capsule.ptr()) != 0) {
         throw_raised();
     }
     return state;

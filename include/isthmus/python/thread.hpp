@@ -104,6 +104,7 @@ public:
     }
 
     bool await_ready() {
+        this->require_gil();
         const object loop = completion_queue::running_loop();
         thread_pool& pool = thread_pool::get();
         const std::shared_ptr<completion_queue> queue = completion_queue::expect(loop);

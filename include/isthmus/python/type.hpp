@@ -54,6 +54,7 @@ inline void finalize(PyObject* self) noexcept {
 inline int clear(PyObject* object_self) noexcept {
     coroutine_object& self = *coroutine_object::of(object_self);
     if (frame* const root = std::exchange(self.root, nullptr)) {
+        const saved_error outer; // destructors run
         root->owner = nullptr;
         isthmus::detail::discard(*root);
     }
@@ -140,7 +141,7 @@ void* slot(Function* function) noexcept {
     return reinterpret_cast<void*>(function);
 }
 
-inline bool make_types(interpreter_state& state) {
+inline bool interpreter_state::make_types() {
     // A failed slot in this table would be a bug of ours; PyType_FromSpec reports it.
     PyType_Slot coroutine_slots[] = {
         {Py_am_await, slot(am_await)},
@@ -172,16 +173,16 @@ inline bool make_types(interpreter_state& state) {
         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE;
     PyType_Spec coroutine_spec{"isthmus.coroutine", sizeof(coroutine_object), 0, flags, coroutine_slots};
     PyType_Spec iterator_spec{"isthmus.coroutine_wrapper", sizeof(iterator_object), 0, flags, iterator_slots};
-    state.coroutine_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&coroutine_spec));
-    state.iterator_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&iterator_spec));
-    if (state.coroutine_type == nullptr || state.iterator_type == nullptr) {
+    coroutine_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&coroutine_spec));
+    iterator_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&iterator_spec));
+    if (coroutine_type == nullptr || iterator_type == nullptr) {
         return false;
     }
     // Set now, it makes the coroutine an await-iterator without a __next__ method, so that it stays no iterable (14.6).
-    state.coroutine_type->tp_iternext = next;
+    coroutine_type->tp_iternext = next;
     // Messages of the interpreter print tp_name (7.13).
-    state.coroutine_type->tp_name = "coroutine";
-    state.iterator_type->tp_name = "coroutine_wrapper";
+    coroutine_type->tp_name = "coroutine";
+    iterator_type->tp_name = "coroutine_wrapper";
     return true;
 }
 
