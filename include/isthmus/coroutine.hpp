@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "await_iterator.hpp"
+#include "detail/access.hpp"
 #include "detail/allocator.hpp"
 #include "detail/promise.hpp"
 #include "step.hpp"
@@ -13,70 +15,6 @@
 #include <utility>
 
 namespace isthmus::inline v1 {
-
-namespace detail {
-
-/// What send() takes: Send itself, or `none` for void.
-template <class Send>
-using sendable = std::conditional_t<std::is_void_v<Send>, none, Send>;
-template <class Send>
-using sendable_pointer = std::remove_reference_t<sendable<Send>>*;
-
-/// After a step that suspended: a coroutine object that died while its frame ran has left the frame to its driver.
-struct at_rest {
-    frame& f;
-    ~at_rest() {
-        if (f.owner == nullptr) [[unlikely]] {
-            discard(f);
-        }
-    }
-};
-
-/// For the layers above, which hold frames without the coroutine object.
-struct frame_access {
-    /// The frame, null if it has finished.
-    template <class Coroutine>
-    static frame* get(Coroutine& coroutine) noexcept {
-        return coroutine.frame_;
-    }
-    /// The frame, whose owner is from now on `owner`, which is set to it. The coroutine object is left empty.
-    template <class Coroutine>
-    static void move_to(Coroutine& coroutine, frame*& owner) noexcept {
-        owner = std::exchange(coroutine.frame_, nullptr);
-        if (owner != nullptr) {
-            owner->owner = &owner;
-        }
-    }
-};
-
-} // namespace detail
-
-/// The await-iterator of a coroutine (`__await__`, clause 9): drives the same coroutine, and `co_await` of it goes on
-/// with one that was already started (7.9). `Coroutine` is the type itself if the iterator owns the coroutine, or a
-/// reference to it, which must outlive the iterator.
-template <class Coroutine>
-class [[nodiscard]] await_iterator {
-public:
-    explicit await_iterator(Coroutine&& coroutine) noexcept : coroutine_(std::forward<Coroutine>(coroutine)) {}
-
-    /// All operations are those of the coroutine, errors included (9.3).
-    auto send() { return coroutine_.send(); }
-    template <class Value>
-    auto send(Value&& value) {
-        return coroutine_.send(std::forward<Value>(value));
-    }
-    template <class Error>
-    auto throw_(Error&& error) {
-        return coroutine_.throw_(std::forward<Error>(error));
-    }
-    auto close() { return coroutine_.close(); }
-
-    /// The coroutine that this drives.
-    std::remove_reference_t<Coroutine>& target() noexcept { return coroutine_; }
-
-private:
-    Coroutine coroutine_;
-};
 
 /// A coroutine: created by calling a function whose body has co_await, co_yield or co_return, and resumed by whoever
 /// drives it. `Return` is what co_return gives, `Yield` what co_yield passes out, `Send` what it becomes. Each may be
@@ -97,10 +35,11 @@ class [[nodiscard]] coroutine {
                   "isthmus: Yield must be void, a reference or move-constructible");
     static_assert(std::is_void_v<Send> || std::is_move_constructible_v<stored<Send>>,
                   "isthmus: Send must be void, a reference or move-constructible");
-    static_assert(alignof(stored<Return>) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__ &&
-                      alignof(stored<Yield>) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__ &&
-                      alignof(stored<Send>) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__,
-                  "isthmus: Return, Yield and Send must not be over-aligned, as compilers do not align coroutine frames");
+    static_assert(
+        alignof(stored<Return>) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__ &&
+            alignof(stored<Yield>) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__ &&
+            alignof(stored<Send>) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__,
+        "isthmus: Return, Yield and Send must not be over-aligned, as compilers do not align coroutine frames");
 
 public:
     using return_type = Return;

@@ -58,6 +58,9 @@ public:
 
 namespace detail {
 
+template <class T>
+inline constexpr bool is_none = std::is_void_v<T> || std::is_same_v<T, none>;
+
 /// The alternatives of a step or an outcome, and the access to them.
 template <class Yield, class Return, class... More>
 class step_storage {

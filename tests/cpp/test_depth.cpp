@@ -106,6 +106,38 @@ TEST(Depth, Clause_7_9_AMillionLevelsAreContinuedAgainAndAgain) {
     });
 }
 
+/// Plain coroutines, whose Yield is none, under one that yields something else.
+coroutine<int> plain_chain(int n) {
+    if (n == 0) {
+        co_yield {};
+        co_yield {};
+        co_return 0;
+    }
+    co_return 1 + co_await plain_chain(n - 1);
+}
+coroutine<int, std::optional<int>, std::optional<int>> crosses_types() {
+    int sum = (co_yield 1).value_or(0);
+    sum += co_await plain_chain(1000);
+    co_return sum;
+}
+coroutine<int, std::optional<int>, std::optional<int>> awaits_crossing(int n) {
+    if (n == 0) {
+        co_return co_await crosses_types();
+    }
+    co_return co_await awaits_crossing(n - 1);
+}
+
+TEST(Depth, AThousandPlainLevelsInAChainOfAnotherType) {
+    auto c = awaits_crossing(1000);
+    EXPECT_EQ(c.send().yielded(), 1);
+    EXPECT_EQ(c.send(5).yielded(), std::nullopt);
+    EXPECT_EQ(c.send(6).yielded(), std::nullopt);
+    EXPECT_EQ(c.send().returned(), 1005);
+    auto dropped = awaits_crossing(1000);
+    dropped.send();
+    dropped.send(5);
+}
+
 // Nested through parameters: each coroutine owns the next one before any has run.
 
 coroutine<int> innermost() { co_return 0; }

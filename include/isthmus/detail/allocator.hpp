@@ -32,7 +32,8 @@ template <class Resource>
 struct frame_allocator<Resource*> : frame_allocator<std::pmr::polymorphic_allocator<>> {};
 
 /// Frames from the user's allocator, parameter number `Index`, of which a copy is kept behind the frame. The parameters
-/// are the class's and not operator new's own: g++ takes a template for a mismatch of new and delete.
+/// are the class's and not operator new's own, and nothing is inlined: g++ takes a template for a mismatch of new and
+/// delete, and so it does if it sees one of the two inlined and the other not.
 template <class Allocator, std::size_t Index, class... Parameters>
 struct allocated_frames {
     using allocator = typename frame_allocator<Allocator>::type;
@@ -45,10 +46,11 @@ struct allocated_frames {
     static constexpr std::size_t units(std::size_t bytes) { return (bytes + sizeof(unit) - 1) / sizeof(unit); }
     static std::size_t total(std::size_t size) { return units(size) + units(sizeof(allocator)); }
 
-    static void* operator new(std::size_t size, const std::remove_reference_t<Parameters>&... parameters) {
+    ISTHMUS_NOINLINE static void* operator new(std::size_t size,
+                                               const std::remove_reference_t<Parameters>&... parameters) {
         return allocate(size, std::get<Index>(std::tie(parameters...)));
     }
-    static void operator delete(void* memory, std::size_t size) noexcept {
+    ISTHMUS_NOINLINE static void operator delete(void* memory, std::size_t size) noexcept {
         unit* const frame_units = static_cast<unit*>(memory);
         auto* const kept = std::launder(reinterpret_cast<allocator*>(frame_units + units(size)));
         allocator own(std::move(*kept));
@@ -69,7 +71,8 @@ protected:
 template <class Allocator, class This, class... Parameters>
 struct allocated_member_frames : allocated_frames<Allocator, 2, This, Parameters...> {
     using allocated_frames<Allocator, 2, This, Parameters...>::operator new;
-    static void* operator new(std::size_t size, const std::remove_reference_t<Parameters>&... parameters) {
+    ISTHMUS_NOINLINE static void* operator new(std::size_t size,
+                                               const std::remove_reference_t<Parameters>&... parameters) {
         return allocated_member_frames::allocate(size, std::get<1>(std::tie(parameters...)));
     }
 };

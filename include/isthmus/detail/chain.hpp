@@ -26,11 +26,11 @@ struct native_link;
 
 /// One step of a chain, on the stack of whoever drives it.
 struct activation {
-    frame* leaf = nullptr;    ///< the frame to resume next; null when the root has ended
-    void* sent = nullptr;     ///< the driver's Send object; null for None; taken by whoever consumes it
-    void* yielded = nullptr;  ///< set when the chain suspends: the Yield object, which lives in the chain
+    frame* leaf = nullptr;   ///< the frame to resume next; null when the root has ended
+    void* sent = nullptr;    ///< the driver's Send object; null for None; taken by whoever consumes it
+    void* yielded = nullptr; ///< set when the chain suspends: the Yield object, which lives in the chain
     const std::exception_ptr* injected = nullptr; ///< raised where the leaf is resumed; taken like `sent`
-    bool accepts_none = true; ///< whether the root can yield None
+    bool accepts_none = true;                     ///< whether the root can yield None
 
     // Where `yielded` points when there is no object. Not globals, of which each extension module has its own.
     none none_yielded; ///< a level whose Yield is `none` has suspended, whatever the root's Yield is
@@ -66,13 +66,13 @@ protected:
 /// The head of every coroutine's frame: first base of its promise.
 struct frame {
     std::coroutine_handle<> self;
-    native_link* up = nullptr;     ///< those who await this frame; the first of them may have it attached
-    frame** owner = nullptr;       ///< the coroutine object's pointer to this frame; null once that is gone
-    std::uintptr_t link = 0;       ///< 0: created. Root at rest: the leaf. Root or leaf of a running chain:
-                                   ///< the activation, with the low bit set. Others: meaningless.
-    delegate* awaiting = nullptr;  ///< what it waits for, if the leaf has to consult it or to show it
-    std::exception_ptr error;      ///< what left the body
-    std::source_location where;    ///< the coroutine function
+    native_link* up = nullptr;    ///< those who await this frame; the first of them may have it attached
+    frame** owner = nullptr;      ///< the coroutine object's pointer to this frame; null once that is gone
+    std::uintptr_t link = 0;      ///< 0: created. Root at rest: the leaf. Root or leaf of a running chain:
+                                  ///< the activation, with the low bit set. Others: meaningless.
+    delegate* awaiting = nullptr; ///< what it waits for, if the leaf has to consult it or to show it
+    std::exception_ptr error;     ///< what left the body
+    std::source_location where;   ///< the coroutine function
 
     activation& step() const noexcept { return *reinterpret_cast<activation*>(link & ~std::uintptr_t{1}); }
     frame* leaf_at_rest() const noexcept { return reinterpret_cast<frame*>(link); }
@@ -230,75 +230,6 @@ inline void run_step(frame& f, activation& step) noexcept {
     }
 }
 
-/// GeneratorExit goes level by level (5.23, 6.9, 6.13): closes each level below `root`, from the leaf up, as a root
-/// of its own. `root` must count as running. Returns the error that `root` gets instead of the GeneratorExit, or
-/// null. Afterwards `root` is its own leaf.
-inline std::exception_ptr close_below(frame& root, frame* level) noexcept {
-    std::exception_ptr error = level->awaiting != nullptr ? level->awaiting->close() : nullptr;
-    level->awaiting = nullptr;
-    while (level != &root) {
-        frame* const awaiter = level->up->parent;
-        level->up->attached = false;
-        const std::exception_ptr injected = error ? std::move(error) : std::make_exception_ptr(generator_exit());
-        error = nullptr;
-        activation step;
-        step.leaf = level;
-        step.injected = &injected;
-        run_step(*level, step);
-        if (step.yielded != nullptr) {
-            // It stays suspended, detached; if its object died meanwhile, nobody else would destroy it.
-            error = make_misuse(misuse::ignored_generator_exit);
-            if (level->owner == nullptr) {
-                discard(*level);
-            }
-        } else {
-            if (level->error && !is_generator_exit(level->error)) {
-                error = level->error;
-            }
-            destroy(*level);
-        }
-        awaiter->awaiting = nullptr;
-        level = awaiter;
-    }
-    return error;
-}
-
-/// Throws `error` into `f`, prepared by begin() and suspended.
-inline void throw_step(frame& f, activation& step, const std::exception_ptr& error) noexcept {
-    std::exception_ptr replaced;
-    step.injected = &error;
-    if (is_generator_exit(error)) {
-        f.join(step);
-        replaced = close_below(f, std::exchange(step.leaf, &f));
-        if (replaced) {
-            step.injected = &replaced;
-        }
-    }
-    run_step(f, step);
-}
-
-/// close() of a frame of unknown type, whose value is dropped. Returns the error that came out, or null.
-inline std::exception_ptr close_frame(frame& f) noexcept {
-    activation step;
-    if (const misuse refused = begin(&f, step); refused != misuse::none) {
-        return make_misuse(refused);
-    }
-    if (f.link == 0) {
-        destroy(f);
-        return nullptr;
-    }
-    throw_step(f, step, std::make_exception_ptr(generator_exit()));
-    if (step.yielded != nullptr) {
-        if (f.owner == nullptr) {
-            discard(f);
-        }
-        return make_misuse(misuse::ignored_generator_exit);
-    }
-    std::exception_ptr error = std::move(f.error);
-    destroy(f);
-    return error && !is_generator_exit(error) ? error : nullptr;
-}
-
 inline void native_link::attach(frame& awaiter, frame& target) noexcept {
     activation& step = awaiter.step();
     parent = &awaiter;
@@ -343,7 +274,5 @@ inline void native_link::advance(activation& step) noexcept {
     step.sent = nullptr;
     parent->awaiting = nullptr;
 }
-
-inline std::exception_ptr native_link::close() noexcept { return child != nullptr ? close_frame(*child) : nullptr; }
 
 } // namespace isthmus::inline v1::detail

@@ -10,6 +10,12 @@
 #define ISTHMUS_EXPORT
 #endif
 
+#if defined(__GNUC__)
+#define ISTHMUS_NOINLINE __attribute__((noinline))
+#else
+#define ISTHMUS_NOINLINE
+#endif
+
 // Recycled frames would hide a use-after-free from AddressSanitizer, so it sees every allocation.
 // A program may define ISTHMUS_RECYCLE_FRAMES itself.
 #if !defined(ISTHMUS_RECYCLE_FRAMES)

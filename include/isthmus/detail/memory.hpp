@@ -19,7 +19,7 @@ struct frame_cache {
         block* next;
     };
     static constexpr std::size_t granule = 64;
-    static constexpr std::size_t lists = 32;                     // frames up to 2 KiB
+    static constexpr std::size_t lists = 32;                        // frames up to 2 KiB
     static constexpr std::size_t byte_limit = std::size_t{1} << 20; // per thread
 
     block* free[lists] = {};

@@ -1,0 +1,45 @@
+// isthmus/detail/access.hpp — what coroutine needs of frames beside the chain, and layers above of coroutines.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "closing.hpp"
+
+#include <type_traits>
+#include <utility>
+
+namespace isthmus::inline v1::detail {
+
+/// What send() takes: Send itself, or `none` for void.
+template <class Send>
+using sendable = std::conditional_t<std::is_void_v<Send>, none, Send>;
+template <class Send>
+using sendable_pointer = std::remove_reference_t<sendable<Send>>*;
+
+/// After a step that suspended: a coroutine object that died while its frame ran has left the frame to its driver.
+struct at_rest {
+    frame& f;
+    ~at_rest() {
+        if (f.owner == nullptr) [[unlikely]] {
+            discard(f);
+        }
+    }
+};
+
+/// For the layers above, which hold frames without the coroutine object.
+struct frame_access {
+    /// The frame, null if it has finished.
+    template <class Coroutine>
+    static frame* get(Coroutine& coroutine) noexcept {
+        return coroutine.frame_;
+    }
+    /// The frame, whose owner is from now on `owner`, which is set to it. The coroutine object is left empty.
+    template <class Coroutine>
+    static void move_to(Coroutine& coroutine, frame*& owner) noexcept {
+        owner = std::exchange(coroutine.frame_, nullptr);
+        if (owner != nullptr) {
+            owner->owner = &owner;
+        }
+    }
+};
+
+} // namespace isthmus::inline v1::detail

@@ -1,0 +1,83 @@
+// isthmus/detail/closing.hpp — what is thrown into a chain, and how a GeneratorExit closes it level by level.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "chain.hpp"
+
+#include <exception>
+#include <utility>
+
+namespace isthmus::inline v1::detail {
+
+/// GeneratorExit goes level by level (5.23, 6.9, 6.13): closes each level below `root`, from the leaf up, as a root
+/// of its own. `root` must count as running. Returns the error that `root` gets instead of the GeneratorExit, or
+/// null. Afterwards `root` is its own leaf.
+inline std::exception_ptr close_below(frame& root, frame* level) noexcept {
+    std::exception_ptr error = level->awaiting != nullptr ? level->awaiting->close() : nullptr;
+    level->awaiting = nullptr;
+    while (level != &root) {
+        frame* const awaiter = level->up->parent;
+        level->up->attached = false;
+        const std::exception_ptr injected = error ? std::move(error) : std::make_exception_ptr(generator_exit());
+        error = nullptr;
+        activation step;
+        step.leaf = level;
+        step.injected = &injected;
+        run_step(*level, step);
+        if (step.yielded != nullptr) {
+            // It stays suspended, detached; if its object died meanwhile, nobody else would destroy it.
+            error = make_misuse(misuse::ignored_generator_exit);
+            if (level->owner == nullptr) {
+                discard(*level);
+            }
+        } else {
+            if (level->error && !is_generator_exit(level->error)) {
+                error = level->error;
+            }
+            destroy(*level);
+        }
+        awaiter->awaiting = nullptr;
+        level = awaiter;
+    }
+    return error;
+}
+
+/// Throws `error` into `f`, prepared by begin() and suspended.
+inline void throw_step(frame& f, activation& step, const std::exception_ptr& error) noexcept {
+    std::exception_ptr replaced;
+    step.injected = &error;
+    if (is_generator_exit(error)) {
+        f.join(step);
+        replaced = close_below(f, std::exchange(step.leaf, &f));
+        if (replaced) {
+            step.injected = &replaced;
+        }
+    }
+    run_step(f, step);
+}
+
+/// close() of a frame of unknown type, whose value is dropped. Returns the error that came out, or null.
+inline std::exception_ptr close_frame(frame& f) noexcept {
+    activation step;
+    if (const misuse refused = begin(&f, step); refused != misuse::none) {
+        return make_misuse(refused);
+    }
+    if (f.link == 0) {
+        destroy(f);
+        return nullptr;
+    }
+    throw_step(f, step, std::make_exception_ptr(generator_exit()));
+    if (step.yielded != nullptr) {
+        if (f.owner == nullptr) {
+            discard(f);
+        }
+        return make_misuse(misuse::ignored_generator_exit);
+    }
+    std::exception_ptr error = std::move(f.error);
+    destroy(f);
+    return error && !is_generator_exit(error) ? error : nullptr;
+}
+
+inline std::exception_ptr native_link::close() noexcept { return child != nullptr ? close_frame(*child) : nullptr; }
+
+} // namespace isthmus::inline v1::detail

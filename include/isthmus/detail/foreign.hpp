@@ -1,0 +1,113 @@
+// isthmus/detail/foreign.hpp — co_await of a user's own class, through the await-iterator that its await() gives.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "chain.hpp"
+
+#include <exception>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace isthmus::inline v1::detail {
+
+/// Passes each step of the chain on to an object with `send`, and `throw_` and `close` where it has them. `Iterator` is
+/// what await() returned: a value, or a reference to something that outlives the await.
+template <class Iterator, class Yield, class Send>
+class foreign_awaiter final : delegate {
+    using step_type = decltype(std::declval<Iterator&>().send());
+    using yielded_type = decltype(std::declval<step_type&>().yielded());
+    using returned_type = decltype(std::declval<step_type&>().returned());
+    static constexpr bool yields_none = is_none<std::remove_cvref_t<yielded_type>>;
+    static_assert(
+        yields_none || std::is_same_v<yielded_type, std::add_lvalue_reference_t<Yield>>,
+        "isthmus: what is awaited yields another type than this coroutine; give this coroutine the same Yield");
+
+public:
+    explicit foreign_awaiter(Iterator&& iterator) : iterator_(std::forward<Iterator>(iterator)) {}
+
+    bool await_ready() const noexcept { return false; }
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> awaiting) noexcept {
+        parent = &awaiting.promise();
+        parent->awaiting = this; // the driver consults it at once; the first step sends None
+    }
+    auto await_resume() -> std::conditional_t<std::is_void_v<returned_type>, void,
+                                              std::remove_reference_t<decltype(std::declval<step_type>().returned())>>
+        requires(!std::is_lvalue_reference_v<decltype(std::declval<step_type>().returned())>)
+    {
+        check();
+        return std::move(*step_).returned();
+    }
+    auto await_resume() -> decltype(std::declval<step_type>().returned())
+        requires std::is_lvalue_reference_v<decltype(std::declval<step_type>().returned())>
+    {
+        check();
+        return std::move(*step_).returned();
+    }
+
+private:
+    void advance(activation& step) noexcept override {
+        try {
+            if (step.injected != nullptr) {
+                const std::exception_ptr injected = step.take_injected();
+                if constexpr (requires { iterator_.throw_(injected); }) {
+                    step_.emplace(iterator_.throw_(injected));
+                } else { // 5.21
+                    std::rethrow_exception(injected);
+                }
+            } else {
+                step_.emplace(send(std::exchange(step.sent, nullptr)));
+            }
+            if (step_->done()) {
+                parent->awaiting = nullptr;
+            } else if constexpr (yields_none) {
+                if (!step.accepts_none) {
+                    throw unexpected_yield();
+                }
+                step.yielded = &step.none_yielded;
+            } else {
+                step.yielded = const_cast<void*>(static_cast<const void*>(std::addressof(step_->yielded())));
+            }
+        } catch (...) {
+            error_ = std::current_exception();
+            parent->awaiting = nullptr;
+        }
+    }
+
+    step_type send(void* sent) {
+        if constexpr (requires(std::add_rvalue_reference_t<Send> value) { iterator_.send(static_cast<Send>(value)); }) {
+            if (sent != nullptr) {
+                return iterator_.send(static_cast<Send&&>(*static_cast<std::remove_reference_t<Send>*>(sent)));
+            }
+        }
+        return iterator_.send();
+    }
+
+    std::exception_ptr close() noexcept override {
+        if constexpr (requires { iterator_.close(); }) {
+            try {
+                iterator_.close();
+            } catch (...) {
+                return std::current_exception();
+            }
+        }
+        return nullptr;
+    }
+
+    void check() {
+        activation& step = parent->step();
+        if (step.injected != nullptr) {
+            std::rethrow_exception(step.take_injected());
+        }
+        if (error_) {
+            std::rethrow_exception(std::move(error_));
+        }
+    }
+
+    Iterator iterator_;
+    std::optional<step_type> step_;
+    std::exception_ptr error_;
+};
+
+} // namespace isthmus::inline v1::detail

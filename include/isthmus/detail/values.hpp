@@ -1,0 +1,141 @@
+// isthmus/detail/values.hpp — how values leave and enter a coroutine: co_yield and co_return for each kind of type.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "chain.hpp"
+
+#include <memory>
+#include <optional>
+#include <type_traits>
+
+namespace isthmus::inline v1::detail {
+
+/// `co_yield`: suspends the whole chain, and becomes what the driver sends.
+template <class Send>
+class yield_awaiter_base {
+public:
+    bool await_ready() const noexcept { return false; }
+
+    Send await_resume() {
+        activation& step = frame_->step();
+        if (step.injected != nullptr) [[unlikely]] {
+            std::rethrow_exception(step.take_injected());
+        }
+        void* const sent = std::exchange(step.sent, nullptr);
+        if constexpr (std::is_void_v<Send>) {
+            return;
+        } else if constexpr (is_none<Send>) {
+            return {};
+        } else if constexpr (std::is_reference_v<Send>) {
+            return static_cast<Send>(*static_cast<std::remove_reference_t<Send>*>(require(sent)));
+        } else if constexpr (empty_value<Send>::exists) {
+            return sent != nullptr ? std::move(*static_cast<Send*>(sent)) : empty_value<Send>::make();
+        } else {
+            return std::move(*static_cast<Send*>(require(sent)));
+        }
+    }
+
+    yield_awaiter_base(const yield_awaiter_base&) = delete;
+    yield_awaiter_base& operator=(const yield_awaiter_base&) = delete;
+
+protected:
+    explicit yield_awaiter_base(frame& yielding) noexcept : frame_(&yielding) {}
+    ~yield_awaiter_base() = default;
+    void suspend(const void* value) noexcept { frame_->step().yielded = const_cast<void*>(value); }
+
+private:
+    static void* require(void* sent) {
+        if (sent == nullptr) [[unlikely]] {
+            throw_misuse(misuse::missing_value);
+        }
+        return sent;
+    }
+
+    frame* frame_;
+};
+
+/// Yields an object that outlives the suspension: a temporary of the co_yield expression, or a referent.
+template <class Send>
+class yield_reference final : public yield_awaiter_base<Send> {
+public:
+    yield_reference(frame& yielding, const void* value) noexcept : yield_awaiter_base<Send>(yielding), value_(value) {}
+    void await_suspend(std::coroutine_handle<>) noexcept { this->suspend(value_); }
+
+private:
+    const void* value_;
+};
+
+/// Yields a copy, so that the driver can move it out.
+template <class Yield, class Send>
+class yield_copy final : public yield_awaiter_base<Send> {
+public:
+    yield_copy(frame& yielding, const Yield& value) : yield_awaiter_base<Send>(yielding), value_(value) {}
+    void await_suspend(std::coroutine_handle<>) noexcept { this->suspend(std::addressof(value_)); }
+
+private:
+    std::remove_cv_t<Yield> value_;
+};
+
+/// co_yield for each kind of Yield.
+template <class Yield, class Send>
+class yielding_promise : public frame {
+public:
+    yield_reference<Send> yield_value(Yield&& value) noexcept {
+        return yield_reference<Send>(*this, std::addressof(value));
+    }
+    yield_copy<Yield, Send> yield_value(const Yield& value)
+        requires std::is_copy_constructible_v<Yield>
+    {
+        return yield_copy<Yield, Send>(*this, value);
+    }
+};
+template <class Yield, class Send>
+class yielding_promise<Yield&, Send> : public frame {
+public:
+    yield_reference<Send> yield_value(Yield& value) noexcept {
+        return yield_reference<Send>(*this, std::addressof(value));
+    }
+};
+template <class Yield, class Send>
+    requires is_none<Yield>
+class yielding_promise<Yield, Send> : public frame {
+public:
+    yield_reference<Send> yield_value(none) {
+        if (!step().accepts_none) [[unlikely]] {
+            throw unexpected_yield();
+        }
+        return yield_reference<Send>(*this, &step().none_yielded);
+    }
+};
+
+/// co_return for each kind of Return, and the way out of the frame for what it returned.
+template <class Return>
+class returned_value {
+public:
+    template <class U = std::remove_cv_t<Return>>
+        requires std::is_constructible_v<stored<Return>, U&&> && std::is_convertible_v<U&&, Return>
+    void return_value(U&& value) {
+        value_.emplace(std::forward<U>(value));
+    }
+    stored<Return>& value() noexcept { return *value_; }
+
+private:
+    std::optional<stored<Return>> value_;
+};
+template <class Return>
+class returned_value<Return&> {
+public:
+    void return_value(Return& value) noexcept { value_ = std::addressof(value); }
+    std::reference_wrapper<Return> value() noexcept { return *value_; }
+
+private:
+    Return* value_ = nullptr;
+};
+template <>
+class returned_value<void> {
+public:
+    void return_void() noexcept {}
+    none value() noexcept { return {}; }
+};
+
+} // namespace isthmus::inline v1::detail
