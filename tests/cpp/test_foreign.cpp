@@ -73,7 +73,10 @@ coroutine<int, int, std::optional<int>> awaits_recorder(std::string& log, bool f
     co_return co_await awaited;
 }
 coroutine<int, int, std::optional<int>> nested(std::string& log, bool fails, int depth) {
-    co_return depth == 0 ? co_await awaits_recorder(log, fails) : co_await nested(log, fails, depth - 1);
+    if (depth == 0) {
+        co_return co_await awaits_recorder(log, fails);
+    }
+    co_return co_await nested(log, fails, depth - 1);
 }
 
 TEST(Foreign, Clause_3_1_ResultIsTheValueOfTheAwait) {
