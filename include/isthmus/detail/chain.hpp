@@ -181,6 +181,11 @@ inline void discard(frame& f) noexcept {
         detach(f);
     }
     frame_cache& cache = frame_cache::of_this_thread();
+    if (cache.retired) [[unlikely]] {
+        const temporary_frame_cache meanwhile;
+        discard(f);
+        return;
+    }
     // A coroutine may own another in a parameter, that one a third, and so on. Past many levels, what is to be
     // destroyed is put in a list that the outermost call works off. Then it outlives its owner's other variables, to
     // which it may refer: hence a limit that only such towers reach, and for which 100 KB of stack are enough.

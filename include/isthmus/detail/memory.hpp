@@ -24,14 +24,17 @@ struct frame_cache {
 
     block* free[lists] = {};
     std::size_t bytes = 0;
-    bool retired = false; ///< the thread is ending: the cache is empty and takes nothing
+    const bool retired = false; ///< stands for the cache of a thread that has none: empty, takes nothing, never written
 
     // Frames whose destruction was put off because destructors were nested too deeply (chain.hpp).
     unsigned teardown_depth = 0;
     frame* teardown_pending = nullptr;
 
-    void retire() noexcept {
-        retired = true;
+    constexpr explicit frame_cache(bool is_retired = false) noexcept : retired(is_retired) {}
+    frame_cache(const frame_cache&) = delete;
+    frame_cache& operator=(const frame_cache&) = delete;
+
+    void free_blocks() noexcept {
         for (block*& list : free) {
             while (list != nullptr) {
                 ::operator delete(std::exchange(list, list->next));
@@ -45,26 +48,50 @@ struct frame_cache {
 };
 
 // One trivially destructible pointer with this TLS model costs one instruction also in a shared library, where an
-// ordinary thread_local costs a call (11 ns against 17 for create + await + destroy).
+// ordinary thread_local costs a call (11 ns against 17 for create + await + destroy). All thread_locals of a library
+// that uses it come from a small reserve of the process, so there is nothing else but the pointer.
 #if defined(__GNUC__) && !defined(_WIN32)
 [[gnu::tls_model("initial-exec")]]
 #endif
 inline constinit thread_local frame_cache* this_thread_cache = nullptr;
 
-/// Empties the cache at the end of its thread.
+inline constinit frame_cache retired_cache(true);
+
+/// Ends the cache with its thread. Statics and other thread_locals may destroy coroutines on the thread after that.
 struct frame_cache_end {
-    ~frame_cache_end() { this_thread_cache->retire(); }
+    ~frame_cache_end() {
+        frame_cache* const ended = std::exchange(this_thread_cache, &retired_cache);
+        ended->free_blocks();
+        delete ended;
+    }
+};
+
+ISTHMUS_NOINLINE inline frame_cache& make_frame_cache() noexcept {
+    if (frame_cache* const made = new (std::nothrow) frame_cache) {
+        this_thread_cache = made;
+        static thread_local frame_cache_end end;
+        return *made;
+    }
+    return retired_cache;
+}
+
+/// A cache for a thread that has none, while it destroys coroutines.
+struct temporary_frame_cache {
+    temporary_frame_cache() noexcept { this_thread_cache = &cache_; }
+    ~temporary_frame_cache() {
+        this_thread_cache = before_;
+        cache_.free_blocks();
+    }
+    temporary_frame_cache(const temporary_frame_cache&) = delete;
+    temporary_frame_cache& operator=(const temporary_frame_cache&) = delete;
+
+private:
+    frame_cache* const before_ = this_thread_cache;
+    frame_cache cache_;
 };
 
 inline frame_cache& frame_cache::of_this_thread() {
-    if (this_thread_cache == nullptr) [[unlikely]] {
-        // Trivially destructible, so it can be used until the thread is gone: statics and other thread_locals may
-        // destroy coroutines after it was emptied.
-        static constinit thread_local frame_cache cache;
-        static thread_local frame_cache_end end;
-        this_thread_cache = &cache;
-    }
-    return *this_thread_cache;
+    return this_thread_cache != nullptr ? *this_thread_cache : make_frame_cache();
 }
 
 inline void* frame_cache::allocate(std::size_t size) {

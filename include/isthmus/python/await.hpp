@@ -34,7 +34,7 @@ inline object await_iterator_of(PyObject* awaited) {
 #endif
         throw_raised();
     }
-    object iterator = checked(type->tp_as_async->am_await(awaited));
+    object iterator = checked(into_python([&] { return type->tp_as_async->am_await(awaited); }));
     const bool native = PyCoro_CheckExact(iterator.ptr()) ||
                         (PyGen_CheckExact(iterator.ptr()) && is_iterable_coroutine(iterator.ptr()));
     if (native || !PyIter_Check(iterator.ptr())) {
@@ -80,7 +80,7 @@ public:
         } else {
             const auto* const sent = static_cast<const object*>(std::exchange(step.sent, nullptr));
             PyObject* const value = sent != nullptr && *sent ? sent->ptr() : Py_None;
-            how = PyIter_Send(iterator_.ptr(), value, &result);
+            how = into_python([&] { return PyIter_Send(iterator_.ptr(), value, &result); });
         }
         switch (how) {
         case PYGEN_NEXT:
@@ -98,7 +98,8 @@ public:
 
     std::exception_ptr close() noexcept final {
         object method;
-        switch (get_optional_attribute(iterator_.ptr(), interpreter_state::get().close, method)) {
+        PyObject* const name = interpreter_state::get().close;
+        switch (into_python([&] { return get_optional_attribute(iterator_.ptr(), name, method); })) {
         case 0:
             return nullptr;
         case 1:
@@ -107,7 +108,7 @@ public:
             PyErr_WriteUnraisable(iterator_.ptr());
             return nullptr;
         }
-        const object closed = object::steal(PyObject_CallNoArgs(method.ptr()));
+        const object closed = object::steal(into_python([&] { return PyObject_CallNoArgs(method.ptr()); }));
         return closed ? nullptr : to_exception_ptr(take_raised());
     }
 
@@ -159,7 +160,8 @@ private:
         const std::exception_ptr injected = step.take_injected();
         const auto* const given = static_cast<const throw_arguments*>(std::exchange(thrown_, nullptr));
         object method;
-        const int found = get_optional_attribute(iterator_.ptr(), interpreter_state::get().throw_, method);
+        PyObject* const name = interpreter_state::get().throw_;
+        const int found = into_python([&] { return get_optional_attribute(iterator_.ptr(), name, method); });
         // Without a method, and where a native coroutine or generator checks them (5.6), they are checked here: its
         // method would warn once more that they are too many.
         const bool check = given != nullptr && (found == 0 || (given->count > 1 && is_native()));
@@ -179,9 +181,10 @@ private:
             return false;
         }
         if (exception) {
-            *result = PyObject_CallOneArg(method.ptr(), exception.ptr());
+            *result = into_python([&] { return PyObject_CallOneArg(method.ptr(), exception.ptr()); });
         } else if (!check) {
-            *result = PyObject_Vectorcall(method.ptr(), given->values, static_cast<std::size_t>(given->count), nullptr);
+            const auto count = static_cast<std::size_t>(given->count);
+            *result = into_python([&] { return PyObject_Vectorcall(method.ptr(), given->values, count, nullptr); });
         }
         how = *result != nullptr ? PYGEN_NEXT : stopped(result);
         return true;

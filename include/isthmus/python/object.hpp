@@ -35,10 +35,19 @@ inline bool attached() noexcept {
 #endif
 }
 
-/// References that died on a thread which was not attached. Those of a finished interpreter are leaked.
+/// References that died on a thread which was not attached. The queue is the interpreter's, shared by all its modules:
+/// the next step of any coroutine drops them. Those of a finished interpreter are leaked.
 class deferred_references {
+    struct node {
+        PyObject* reference;
+        node* next;
+    };
+
 public:
+    using queue = std::atomic<node*>;
+
     static void push(PyObject* reference) noexcept {
+        queue& head = *current.load(std::memory_order_acquire);
         node* const added = new (std::nothrow) node{reference, head.load(std::memory_order_relaxed)};
         if (added == nullptr) {
             return;
@@ -47,8 +56,16 @@ public:
                                            std::memory_order_relaxed)) {
         }
     }
-    /// Drops what is queued. Needs the GIL. One relaxed load when there is nothing.
+    /// Drops what is queued. Needs the GIL. A few relaxed loads when there is nothing.
     static void drain() noexcept {
+        drain(*current.load(std::memory_order_relaxed));
+        drain(early);
+    }
+    /// From now on the references go to this queue, which must live for ever.
+    static void use(queue& shared) noexcept { current.store(&shared, std::memory_order_release); }
+
+private:
+    static void drain(queue& head) noexcept {
         if (head.load(std::memory_order_relaxed) != nullptr) [[unlikely]] {
             node* queued = head.exchange(nullptr, std::memory_order_acquire);
             while (queued != nullptr) {
@@ -60,12 +77,8 @@ public:
         }
     }
 
-private:
-    struct node {
-        PyObject* reference;
-        node* next;
-    };
-    static inline std::atomic<node*> head{nullptr};
+    static inline queue early{nullptr}; ///< of this module, before it knows the interpreter's
+    static inline std::atomic<queue*> current{&early};
 };
 
 } // namespace detail

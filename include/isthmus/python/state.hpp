@@ -4,6 +4,9 @@
 
 #include "error.hpp"
 
+#include <cxxabi.h>
+#include <unistd.h>
+
 namespace isthmus::inline v1::py::detail {
 
 /// Two modules share the Python types only if everything that crosses between them has one layout: this version of
@@ -31,6 +34,7 @@ struct interpreter_state {
     PyObject* close = nullptr;
     PyObject* cr_await = nullptr;
     PyObject* gi_code = nullptr;
+    deferred_references::queue deferred{nullptr};
     PyObject* queues = nullptr; ///< of loop.hpp: event loop -> its completion queue, weakly
 
     /// The state of the current interpreter. Needs the GIL. Throws what Python raises when it cannot be made.
@@ -93,8 +97,27 @@ inline interpreter_state& interpreter_state::get() {
     static interpreter_state* cached = nullptr; // guarded by the GIL
     if (cached == nullptr || cached->interpreter != PyInterpreterState_Get() || !cached->alive) [[unlikely]] {
         cached = make();
+        deferred_references::use(cached->deferred);
     }
     return *cached;
+}
+
+/// Calls into Python from under C++ frames. Up to CPython 3.13, a daemon thread that wants the GIL while the interpreter
+/// finalises is ended by pthread_exit, which glibc does by unwinding: destructors would run without the GIL, and the
+/// first noexcept function would terminate the process. So the thread stops here for good, as CPython 3.14 does it.
+template <class Call>
+auto into_python(Call call) noexcept {
+#if PY_VERSION_HEX < 0x030E0000 && defined(__GLIBCXX__)
+    try {
+        return call();
+    } catch (const abi::__forced_unwind&) {
+        while (true) {
+            ::pause();
+        }
+    }
+#else
+    return call();
+#endif
 }
 
 /// The value of an attribute that may be missing: 1 found, 0 missing, -1 an error is set.

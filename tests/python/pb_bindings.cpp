@@ -1,0 +1,275 @@
+// tests/python/pb_bindings.cpp — what <isthmus/pybind11.hpp> promises; nb_bindings.cpp is its twin for nanobind.
+// SPDX-License-Identifier: MIT
+
+#include <isthmus/pybind11.hpp>
+
+#include <pybind11/functional.h>
+#include <pybind11/stl.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace pb = pybind11;
+namespace py = isthmus::py;
+using namespace pb::literals;
+
+namespace {
+
+/// Counts its instances, so that a test can see what lives.
+class tracked {
+public:
+    tracked() { ++alive; }
+    tracked(const tracked&) { ++alive; }
+    tracked& operator=(const tracked&) = default;
+    ~tracked() { --alive; }
+    static inline int alive = 0;
+};
+
+// ---- functions ---------------------------------------------------------------------------------------------------------
+
+py::coroutine<int> add(int a, int b) {
+    co_return a + b;
+}
+
+py::coroutine<std::string> greet(std::string name) {
+    co_return "hello " + name;
+}
+
+py::coroutine<> nothing() {
+    co_return;
+}
+
+py::coroutine<py::object> pass_through(py::object awaited) {
+    co_return co_await py::await(std::move(awaited));
+}
+
+py::coroutine<pb::object> pass_pybind11_object(pb::object awaited) {
+    co_return co_await py::await<pb::object>(awaited);
+}
+
+py::coroutine<std::vector<int>> await_vector(py::object awaited) {
+    co_return co_await py::await<std::vector<int>>(std::move(awaited));
+}
+
+py::coroutine<std::optional<std::tuple<int, std::string>>> pair_if(bool wanted) {
+    if (wanted) {
+        co_return std::tuple<int, std::string>(1, "one");
+    }
+    co_return std::nullopt;
+}
+
+py::coroutine<std::string> overloaded(int) {
+    co_return "int";
+}
+py::coroutine<std::string> overloaded(std::string) {
+    co_return "str";
+}
+
+py::coroutine<int> total(std::vector<int> numbers) {
+    int sum = 0;
+    for (const int number : numbers) {
+        sum += number;
+    }
+    co_return sum;
+}
+
+// Between C++ coroutines references are legal; only Python must not be given this one.
+py::coroutine<std::string> by_reference(const std::string& text) {
+    co_return text;
+}
+
+py::coroutine<std::string> by_reference_inside(std::string text) {
+    co_return co_await by_reference(text);
+}
+
+// ---- classes -----------------------------------------------------------------------------------------------------------
+
+struct item : tracked {
+    explicit item(int n) : number(n) {}
+    int number;
+};
+
+class box : tracked {
+public:
+    explicit box(int number) : item_(number) {}
+
+    py::coroutine<int> fetch() { co_return item_.number; }
+    py::coroutine<int> fetch_after(py::object awaited) {
+        co_await py::await(std::move(awaited));
+        co_return item_.number;
+    }
+    py::coroutine<int> peek(int extra) const { co_return item_.number + extra; }
+    py::coroutine<item&> reference() { co_return item_; }
+    py::coroutine<item> copy() { co_return item_; }
+    py::coroutine<item*> pointer() { co_return &item_; }
+    static py::coroutine<int> one() { co_return 1; }
+    py::coroutine<std::string> nothing_awaited() { co_return std::to_string(item_.number); }
+
+    int number() const { return item_.number; }
+
+private:
+    item item_;
+};
+
+class derived_box : public box {
+public:
+    using box::box;
+};
+
+py::coroutine<std::unique_ptr<item>> make_unique_item(int number) {
+    co_return std::make_unique<item>(number);
+}
+
+py::coroutine<std::shared_ptr<item>> make_shared_item(int number) {
+    co_return std::make_shared<item>(number);
+}
+
+class job {
+public:
+    explicit job(py::object awaited) : awaited_(std::move(awaited)) {}
+    py::coroutine<py::object> run() { co_return co_await py::await(awaited_); }
+
+private:
+    py::object awaited_;
+};
+
+class const_job {
+public:
+    explicit const_job(int number) : number_(number) {}
+    py::coroutine<int> run() const { co_return number_; }
+
+private:
+    int number_;
+};
+
+// ---- exceptions --------------------------------------------------------------------------------------------------------
+
+class translated : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+struct untranslated {};
+
+py::coroutine<> fail(std::string how) {
+    if (how == "translated") {
+        throw translated("by the translator");
+    }
+    if (how == "value_error") {
+        throw pb::value_error("value");
+    }
+    if (how == "key_error") {
+        throw pb::key_error("key");
+    }
+    if (how == "stop_iteration") {
+        throw pb::stop_iteration("stop");
+    }
+    if (how == "out_of_range") {
+        throw std::out_of_range("range");
+    }
+    if (how == "runtime_error") {
+        throw std::runtime_error("runtime");
+    }
+    if (how == "bad_cast") {
+        pb::str("text").cast<int>();
+    }
+    if (how == "untranslated") {
+        throw untranslated();
+    }
+    co_return;
+}
+
+/// Calls a Python function with pybind11, whose error is a pb::error_already_set.
+py::coroutine<pb::object> call(pb::object function) {
+    co_return function();
+}
+
+/// The same, but the error passes through a Python frame and C++ again.
+py::coroutine<std::string> call_and_catch(pb::object function) {
+    try {
+        function();
+    } catch (const pb::error_already_set& e) {
+        co_return "caught " + pb::str(e.value()).cast<std::string>();
+    }
+    co_return "not raised";
+}
+
+} // namespace
+
+PYBIND11_MODULE(pb_bindings, m) {
+    m.def("alive", [] { return tracked::alive; });
+
+    m.def("add", py::bind(&add), "a"_a, "b"_a = 2, "Adds two numbers.");
+    m.def("greet", py::bind(&greet));
+    m.def("nothing", py::bind(&nothing));
+    m.def("pass_through", py::bind(&pass_through));
+    m.def("pass_pybind11_object", py::bind(&pass_pybind11_object));
+    m.def("await_vector", py::bind(&await_vector));
+    m.def("pair_if", py::bind(&pair_if), pb::kw_only(), "wanted"_a = true);
+    m.def("overloaded", py::bind(pb::overload_cast<int>(&overloaded)));
+    m.def("overloaded", py::bind(pb::overload_cast<std::string>(&overloaded)));
+    m.def("total", py::bind(&total));
+    m.def("by_reference_inside", py::bind(&by_reference_inside));
+
+    // Nothing in these signatures shows that the coroutine refers to what dies with the call.
+    m.def("hidden_reference", [](std::string text) { return by_reference(text); });
+    m.def("hidden_unless_started", [](std::string text, bool eager) {
+        auto made = by_reference(text);
+        if (eager) {
+            return made;
+        }
+        return greet(text);
+    });
+
+    m.def("plain_lambda", py::bind([](int n) -> py::coroutine<int> { co_return 2 * n; }));
+    m.def("make_adder", [](int base) {
+        const auto held = std::make_shared<tracked>();
+        return pb::cpp_function(py::bind([base, held](py::object awaited) -> py::coroutine<int> {
+            const int added = co_await py::await<int>(std::move(awaited));
+            co_return base + added + 0 * tracked::alive * static_cast<int>(held.use_count());
+        }));
+    });
+    const std::function<py::coroutine<int>(int)> tripled = [](int n) -> py::coroutine<int> { co_return 3 * n; };
+    m.def("std_function", py::bind(tripled));
+
+    pb::classh<item>(m, "Item").def_readonly("number", &item::number);
+    pb::class_<box>(m, "Box")
+        .def(pb::init<int>())
+        .def("fetch", py::bind(&box::fetch))
+        .def("fetch_after", py::bind(&box::fetch_after))
+        .def("peek", py::bind(&box::peek), "extra"_a = 100)
+        .def("reference_internal", py::bind(&box::reference), pb::return_value_policy::reference_internal)
+        .def("reference_copied", py::bind(&box::reference))
+        .def("pointer", py::bind(&box::pointer), pb::return_value_policy::reference_internal)
+        .def("copy", py::bind(&box::copy))
+        .def_static("one", py::bind(&box::one))
+        .def("by_lambda",
+             py::bind_method([](box& self, int times) -> py::coroutine<int> { co_return self.number() * times; }))
+        .def("by_const_lambda", py::bind_method([](const box& self) -> py::coroutine<int> { co_return self.number(); }))
+        .def("by_pointer_lambda", py::bind_method([](box* self) -> py::coroutine<int> { co_return self->number(); }))
+        .def("by_capturing_lambda",
+             py::bind_method([kept = std::make_shared<tracked>()](box& self, py::object awaited) -> py::coroutine<int> {
+                 co_await py::await(std::move(awaited));
+                 co_return self.number() + 0 * static_cast<int>(kept.use_count());
+             }))
+        .def_property_readonly("property", py::bind(&box::fetch))
+        .def("__await__", py::as_await(&box::nothing_awaited));
+    pb::class_<derived_box, box>(m, "DerivedBox").def(pb::init<int>()).def("own_peek", py::bind(&derived_box::peek));
+    m.def("make_unique_item", py::bind(&make_unique_item));
+    m.def("make_shared_item", py::bind(&make_shared_item));
+    // The coroutine keeps its first argument alive anyway; what is asked for here is the second.
+    m.def("keeps_second", [](int, pb::object) { return nothing(); }, pb::keep_alive<0, 2>());
+
+    pb::class_<job>(m, "Job").def(pb::init<py::object>()).def("__await__", py::as_await(&job::run));
+    pb::class_<const_job>(m, "ConstJob").def(pb::init<int>()).def("__await__", py::as_await(&const_job::run));
+
+    pb::register_exception<translated>(m, "Translated");
+    m.def("fail", py::bind(&fail));
+    m.def("call", py::bind(&call));
+    m.def("call_and_catch", py::bind(&call_and_catch));
+}

@@ -1,0 +1,127 @@
+// tests/python/raw_lifetime.cpp — what dies when and where: other threads, statics, the end of the interpreter.
+// SPDX-License-Identifier: MIT
+
+#include "raw.hpp"
+
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace {
+
+namespace py = isthmus::py;
+using py::object;
+
+/// Destroys something on a thread that never had the GIL. This one keeps it meanwhile, so the other cannot get it.
+template <class T>
+void destroy_elsewhere(T doomed) {
+    std::thread([held = std::move(doomed)]() mutable { const T dying = std::move(held); }).join();
+}
+
+void drop_elsewhere(object doomed) {
+    destroy_elsewhere(std::move(doomed));
+}
+
+void reset_elsewhere(object doomed) {
+    std::thread([held = std::move(doomed)]() mutable { held.reset(); }).join();
+}
+
+/// The last copies of a Python exception's C++ objects.
+void drop_error_elsewhere(object exception) {
+    std::vector<std::exception_ptr> errors;
+    errors.push_back(py::detail::to_exception_ptr(exception));
+    errors.push_back(std::make_exception_ptr(py::error(exception)));
+    exception.reset();
+    destroy_elsewhere(std::move(errors));
+}
+
+/// what() where the GIL is not held.
+std::string message_elsewhere(object exception, bool asked_before) {
+    const py::error error(std::move(exception));
+    if (asked_before) {
+        static_cast<void>(error.what());
+    }
+    std::string text;
+    std::thread([&] { text = error.what(); }).join();
+    return text;
+}
+
+/// Held until they leave with the process, or until release_statics().
+std::vector<object>& kept_objects() {
+    static std::vector<object> kept;
+    return kept;
+}
+std::vector<py::coroutine<object>>& kept_coroutines() {
+    static std::vector<py::coroutine<object>> kept;
+    return kept;
+}
+
+void keep_object(object kept) {
+    kept_objects().push_back(std::move(kept));
+}
+
+py::coroutine<object> await_object(object awaited) {
+    const object also_held = awaited;
+    co_return co_await py::await(std::move(awaited));
+}
+
+/// A C++ coroutine that has awaited `awaited` as far as it goes, and is then left suspended.
+void keep_coroutine(object awaited) {
+    py::coroutine<object> made = await_object(std::move(awaited));
+    static_cast<void>(made.send());
+    kept_coroutines().push_back(std::move(made));
+}
+
+void drop_coroutine_elsewhere(object awaited) {
+    py::coroutine<object> made = await_object(std::move(awaited));
+    static_cast<void>(made.send());
+    destroy_elsewhere(std::move(made));
+}
+
+void release_statics() {
+    kept_objects().clear();
+    kept_coroutines().clear();
+}
+
+/// A coroutine that holds a parameter, which Python's garbage collector cannot see, while it awaits.
+py::coroutine<object> hold(object held, object awaited) {
+    object result = co_await py::await(std::move(awaited));
+    co_return held ? result : held;
+}
+
+/// Destroys its own Python object: `cell` is a list with the only reference to it.
+py::coroutine<object> drop_oneself(object cell, object awaited) {
+    const raw::guard ended(cell, "ended");
+    if (PyList_SetSlice(cell.ptr(), 0, 1, nullptr) != 0) {
+        py::throw_raised();
+    }
+    co_return co_await py::await(std::move(awaited));
+}
+
+PyMethodDef functions[] = {
+    raw::def<drop_elsewhere>("drop_elsewhere"),
+    raw::def<reset_elsewhere>("reset_elsewhere"),
+    raw::def<drop_error_elsewhere>("drop_error_elsewhere"),
+    raw::def<message_elsewhere>("message_elsewhere"),
+    raw::def<keep_object>("keep_object"),
+    raw::def<keep_coroutine>("keep_coroutine"),
+    raw::def<drop_coroutine_elsewhere>("drop_coroutine_elsewhere"),
+    raw::def<release_statics>("release_statics"),
+    raw::def<hold>("hold"),
+    raw::def<drop_oneself>("drop_oneself"),
+    {nullptr, nullptr, 0, nullptr},
+};
+
+PyModuleDef module = {
+    PyModuleDef_HEAD_INIT, "raw_lifetime", nullptr, 0, functions, nullptr, nullptr, nullptr, nullptr,
+};
+
+} // namespace
+
+PyMODINIT_FUNC PyInit_raw_lifetime() {
+    return PyModule_Create(&module);
+}

@@ -1,0 +1,359 @@
+"""What nanobind.hpp and pybind11.hpp both promise: nb_bindings.cpp and pb_bindings.cpp are twins."""
+
+import asyncio
+import collections.abc
+import gc
+import inspect
+import weakref
+from collections.abc import Generator
+from typing import Any
+
+import native
+import nb_bindings
+import pb_bindings
+import pytest
+import raw_protocol
+from support import Boom, Iterator, collect, finish, functions_in, outcome
+
+REFUSED = "takes a parameter by reference, pointer or view cannot become a Python object"
+
+
+@pytest.fixture(params=[nb_bindings, pb_bindings], ids=["nanobind", "pybind11"])
+def bindings(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.fixture
+def nothing_leaks(bindings: Any) -> Generator[None, None, None]:
+    """All C++ objects that a test makes are gone afterwards."""
+    collect()
+    before = bindings.alive()
+    yield
+    collect()
+    assert bindings.alive() == before
+
+
+# ---- functions -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_bound_function_returns_a_coroutine(bindings: Any) -> None:
+    coroutine = bindings.add(1, 2)
+    assert isinstance(coroutine, collections.abc.Coroutine)
+    assert inspect.isawaitable(coroutine)
+    assert asyncio.run(coroutine) == 3
+
+
+def test_all_modules_share_one_type(bindings: Any) -> None:
+    one, other = bindings.nothing(), raw_protocol.nothing()
+    assert type(one) is type(other)
+    one.close()
+    other.close()
+
+
+def test_arguments(bindings: Any) -> None:
+    assert finish(bindings.add(1)) == 3
+    assert finish(bindings.add(1, b=5)) == 6
+    assert finish(bindings.add(b=5, a=1)) == 6
+    assert finish(bindings.pair_if(wanted=True)) == (1, "one")
+    assert finish(bindings.pair_if()) == (1, "one")
+    assert finish(bindings.pair_if(wanted=False)) is None
+    assert finish(bindings.greet("world")) == "hello world"
+    assert finish(bindings.nothing()) is None
+    assert finish(bindings.total([1, 2, 3])) == 6
+
+
+def test_wrong_arguments_are_refused_by_the_call(bindings: Any) -> None:
+    for call in (
+        lambda: bindings.add(),
+        lambda: bindings.add("one"),
+        lambda: bindings.add(1, 2, 3),
+        lambda: bindings.greet(1),
+        lambda: bindings.total(["one"]),
+        lambda: bindings.Box(1).peek("extra"),
+        lambda: bindings.Box.fetch(1),
+    ):
+        with pytest.raises(TypeError, match="incompatible function arguments"):
+            call()
+
+
+def test_the_arguments_outlive_the_call(bindings: Any) -> None:
+    coroutine = bindings.greet("".join(["wo", "r" * 100, "ld"]))
+    numbers = list(range(1000))
+    other = bindings.total(numbers)
+    numbers.clear()
+    gc.collect()
+    assert finish(coroutine) == "hello wo" + "r" * 100 + "ld"
+    assert finish(other) == sum(range(1000))
+
+
+def test_overloads(bindings: Any) -> None:
+    assert finish(bindings.overloaded(1)) == "int"
+    assert finish(bindings.overloaded("text")) == "str"
+
+
+def test_python_objects_as_parameters_and_results(bindings: Any) -> None:
+    item = object()
+    assert finish(bindings.pass_through(native.value(item))) is item
+    assert finish(bindings.pass_through(native.value(None))) is None
+    own = bindings.pass_nanobind_object if bindings is nb_bindings else bindings.pass_pybind11_object
+    assert finish(own(native.value(item))) is item
+    assert finish(own(native.value(None))) is None
+
+
+def test_results_of_awaiting_are_converted(bindings: Any) -> None:
+    assert finish(bindings.await_vector(native.value([1, 2, 3]))) == [1, 2, 3]
+    with pytest.raises((TypeError, RuntimeError)):
+        finish(bindings.await_vector(native.value("text")))
+
+
+def test_lambdas(bindings: Any, nothing_leaks: None) -> None:
+    assert finish(bindings.plain_lambda(21)) == 42
+    assert finish(bindings.std_function(14)) == 42
+
+
+def test_the_captures_of_a_lambda_outlive_it(bindings: Any, nothing_leaks: None) -> None:
+    before = bindings.alive()
+    adder = bindings.make_adder(40)
+    assert bindings.alive() == before + 1
+    one, other = adder(Iterator(1, result=2)), adder(native.value(3))
+    assert one.send(None) == 1
+    del adder
+    collect()
+    assert bindings.alive() == before + 1
+    assert finish(one) == 42
+    assert bindings.alive() == before + 1
+    assert finish(other) == 43
+    assert bindings.alive() == before
+    del one, other
+
+
+def test_unstarted_and_suspended_ones_release_the_captures(bindings: Any, nothing_leaks: None) -> None:
+    adder = bindings.make_adder(1)
+    suspended, unstarted = adder(Iterator(1)), adder(1)
+    suspended.send(None)
+    del suspended
+    unstarted.close()
+
+
+@pytest.mark.parametrize("how", ["hidden_reference", "hidden_unless_started"])
+def test_a_hidden_reference_is_refused_when_it_becomes_an_object(bindings: Any, how: str) -> None:
+    arguments = ("text", True) if how == "hidden_unless_started" else ("text",)
+    with pytest.raises(TypeError, match=REFUSED):
+        getattr(bindings, how)(*arguments)
+
+
+def test_references_between_cpp_coroutines_are_legal(bindings: Any) -> None:
+    assert finish(bindings.by_reference_inside("text")) == "text"
+    assert finish(bindings.hidden_unless_started("text", False)) == "hello text"
+
+
+# ---- classes -------------------------------------------------------------------------------------------------------------
+
+
+def test_methods(bindings: Any, nothing_leaks: None) -> None:
+    box = bindings.Box(7)
+    assert finish(box.fetch()) == 7
+    assert finish(box.peek()) == 107
+    assert finish(box.peek(extra=1)) == 8
+    assert finish(bindings.Box.one()) == 1
+    assert finish(box.one()) == 1
+    assert finish(box.by_lambda(3)) == 21
+    assert finish(box.by_const_lambda()) == 7
+    assert finish(box.by_pointer_lambda()) == 7
+    assert finish(box.property) == 7
+    assert finish(box.fetch_after(native.nothing())) == 7
+    derived = bindings.DerivedBox(8)
+    assert finish(derived.fetch()) == 8
+    assert finish(derived.own_peek(1)) == 9
+
+
+METHODS: list[Any] = [
+    lambda box: box.fetch(),
+    lambda box: box.peek(0),
+    lambda box: box.fetch_after(native.nothing()),
+    lambda box: box.by_lambda(1),
+    lambda box: box.by_const_lambda(),
+    lambda box: box.by_pointer_lambda(),
+    lambda box: box.by_capturing_lambda(native.nothing()),
+    lambda box: box.property,
+]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_self_lives_as_long_as_its_coroutine(bindings: Any, nothing_leaks: None, method: Any) -> None:
+    before = bindings.alive()
+    for kind in (bindings.Box, bindings.DerivedBox):
+        coroutine = method(kind(7))
+        collect()
+        assert bindings.alive() > before
+        assert finish(coroutine) == 7
+        assert bindings.alive() == before  # not longer: the finished coroutine is still there
+        assert coroutine.close() is None
+
+
+def test_self_lives_while_it_is_suspended(bindings: Any, nothing_leaks: None) -> None:
+    before = bindings.alive()
+    for end in ("finish", "close", "throw", "die"):
+        coroutine = bindings.Box(7).fetch_after(Iterator(1))
+        coroutine.send(None)
+        collect()
+        assert bindings.alive() > before
+        if end == "finish":
+            assert finish(coroutine) == 7
+        elif end == "close":
+            coroutine.close()
+        elif end == "throw":
+            assert outcome(coroutine.throw, Boom())[0] == "raised"
+        else:
+            del coroutine
+        assert bindings.alive() == before, end
+
+
+def test_self_can_be_a_cycle(bindings: Any, nothing_leaks: None) -> None:
+    class Owner(Iterator):
+        coroutine: Any = None
+
+    owner = Owner(1)
+    owner.coroutine = bindings.Box(1).fetch_after(owner)
+    owner.coroutine.send(None)
+    reference = weakref.ref(owner)
+    del owner
+    collect()
+    assert reference() is None
+
+
+def test_results_by_value_and_by_pointer(bindings: Any, nothing_leaks: None) -> None:
+    box = bindings.Box(7)
+    copies = finish(box.copy()), finish(box.reference_copied())
+    assert [copy.number for copy in copies] == [7, 7]
+    assert copies[0] is not copies[1]
+    assert finish(bindings.make_unique_item(3)).number == 3
+    assert finish(bindings.make_shared_item(4)).number == 4
+
+
+@pytest.mark.parametrize("method", ["reference_internal", "pointer"])
+def test_a_reference_into_self_keeps_it_alive(bindings: Any, nothing_leaks: None, method: str) -> None:
+    before = bindings.alive()
+    item = finish(getattr(bindings.Box(7), method)())
+    collect()
+    assert item.number == 7
+    assert bindings.alive() == before + 2
+    del item
+    collect()
+    assert bindings.alive() == before
+    box = bindings.Box(8)
+    assert finish(getattr(box, method)()) is finish(getattr(box, method)())
+
+
+def test_keep_alive_of_another_argument(bindings: Any) -> None:
+    class Kept:
+        pass
+
+    kept = Kept()
+    reference = weakref.ref(kept)
+    coroutine = bindings.keeps_second(1, kept)
+    del kept
+    collect()
+    assert reference() is not None
+    finish(coroutine)
+    del coroutine
+    collect()
+    assert reference() is None
+
+
+def test_a_bound_class_can_be_awaited(bindings: Any, nothing_leaks: None) -> None:
+    async def main() -> Any:
+        results = [await bindings.Box(7), await bindings.Box(8), await bindings.ConstJob(9)]
+        box = bindings.Box(10)
+        results += [await box, await box]
+        job = bindings.Job(asyncio.sleep(0, "slept"))
+        assert isinstance(job, collections.abc.Awaitable)
+        assert not isinstance(job, collections.abc.Coroutine)
+        results.append(await job)
+        results += await asyncio.gather(box, box, bindings.ConstJob(11))
+        return results
+
+    assert asyncio.run(main()) == ["7", "8", 9, "10", "10", "slept", "10", "10", 11]
+
+
+def test_cpp_awaits_a_bound_class(bindings: Any, nothing_leaks: None) -> None:
+    assert finish(bindings.pass_through(bindings.Box(7))) == "7"
+    assert finish(raw_protocol.pass_through(bindings.Box(7))) == "7"
+
+
+# ---- exceptions ------------------------------------------------------------------------------------------------------------
+
+
+def test_translators_are_asked(bindings: Any) -> None:
+    with pytest.raises(bindings.Translated, match="^by the translator$") as caught:
+        finish(bindings.fail("translated"))
+    assert type(caught.value) is bindings.Translated
+
+
+@pytest.mark.parametrize(
+    ("how", "kind", "text"),
+    [
+        ("value_error", ValueError, "value"),
+        ("key_error", KeyError, "'key'"),
+        ("out_of_range", IndexError, "range"),
+        ("runtime_error", RuntimeError, "runtime"),
+        ("stop_iteration", RuntimeError, "coroutine raised StopIteration"),
+    ],
+)
+def test_exceptions_of_the_binding_library(bindings: Any, how: str, kind: Any, text: str) -> None:
+    with pytest.raises(kind) as caught:
+        finish(bindings.fail(how))
+    assert type(caught.value) is kind
+    assert str(caught.value) == text
+    assert isinstance(caught.value.__cause__, StopIteration) == (how == "stop_iteration")
+
+
+@pytest.mark.parametrize("how", ["bad_cast", "untranslated"])
+def test_other_exceptions_are_some_error(bindings: Any, how: str) -> None:
+    with pytest.raises((RuntimeError, SystemError)):
+        finish(bindings.fail(how))
+
+
+@pytest.mark.parametrize(
+    "error", [Boom("b"), KeyboardInterrupt("k"), SystemExit(1), asyncio.CancelledError("c"), GeneratorExit("g")], ids=repr
+)
+def test_a_python_error_passes_with_its_identity(bindings: Any, error: BaseException) -> None:
+    def fail() -> None:
+        raise error
+
+    context = KeyError("cause")
+    error.__cause__ = context
+    for chain in (lambda: bindings.call(fail), lambda: bindings.pass_through(bindings.call(fail))):
+        coroutine = chain()
+        with pytest.raises(type(error)) as caught:
+            coroutine.send(None)
+        assert caught.value is error
+        assert error.__cause__ is context
+        assert functions_in(error)[-1] == "fail"
+        error.__traceback__ = None
+
+
+def test_a_python_error_can_be_caught(bindings: Any) -> None:
+    def fail() -> None:
+        raise Boom("text")
+
+    assert finish(bindings.call_and_catch(fail)) == "caught text"
+
+
+def test_a_stop_iteration_of_a_python_function_is_converted(bindings: Any) -> None:
+    def fail() -> None:
+        raise StopIteration("v")
+
+    with pytest.raises(RuntimeError, match="^coroutine raised StopIteration$") as caught:
+        finish(bindings.call(fail))
+    assert isinstance(caught.value.__cause__, StopIteration)
+
+
+def test_translated_exceptions_have_the_drivers_context(bindings: Any) -> None:
+    coroutine = bindings.fail("translated")
+    try:
+        raise KeyError
+    except KeyError as handled:
+        with pytest.raises(bindings.Translated) as caught:
+            coroutine.send(None)
+        assert caught.value.__context__ is handled

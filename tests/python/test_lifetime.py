@@ -1,0 +1,699 @@
+"""What dies when: the garbage collector, weak references, other threads, the end of the interpreter, and leaks."""
+
+import asyncio
+import gc
+import os
+import sys
+import threading
+import warnings
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import native
+import pytest
+import raw_lifetime
+import raw_protocol
+from support import (
+    LOOPS,
+    RERAISE,
+    SANITIZED,
+    VERSION,
+    Boom,
+    Iterator,
+    Recorder,
+    collect,
+    do_await,
+    do_call,
+    do_log,
+    do_yield,
+    finish,
+    outcome,
+    resident_bytes,
+    run,
+    run_python,
+)
+
+
+class Thing:
+    """Can be weakly referenced, and have any attribute."""
+
+    def __init__(self, **attributes: Any) -> None:
+        self.__dict__.update(attributes)
+
+
+def reenter() -> None:
+    """Enters Isthmus, which drops what was queued by other threads."""
+    raw_lifetime.hold(1, 2).close()
+
+
+# ---- reference cycles --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_an_abandoned_task_is_collected(language: Any, loop: str) -> None:
+    log: list[str] = []
+    references: list[weakref.ref[Any]] = []
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        future = asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(language.guarded(future, log))
+        references.extend([weakref.ref(task), weakref.ref(task.get_coro()), weakref.ref(future)])
+        await asyncio.sleep(0)
+        del task, future
+        assert log == []
+        collect()
+        assert log == ["inner guard", "outer guard"]
+
+    run(main(), loop)
+    assert [reference() for reference in references] == [None] * 3
+
+
+def test_a_cycle_of_several_coroutines(language: Any) -> None:
+    log: list[str] = []
+    bottom = Recorder(1)
+    inner = language.guarded(bottom, log)
+    middle = native.pass_through(inner)
+    outer = language.guarded(middle, log)
+    outer.send(None)
+    # Not by `bottom` alone: it would die while what awaits it is being closed, and close that again (in CPython, too).
+    cycle = Thing(bottom=bottom)
+    cycle.me = cycle
+    bottom.owner = outer  # type: ignore[attr-defined]
+    reference = weakref.ref(outer)
+    del bottom, inner, middle, outer, cycle
+    assert log == []
+    collect()
+    assert log == ["inner guard", "outer guard"] * 2
+    assert reference() is None
+
+
+def test_a_cycle_through_the_wrapper(language: Any) -> None:
+    awaited = Recorder(1)
+    coroutine = language.pass_through(awaited)
+    coroutine.send(None)
+    awaited.wrapper = coroutine.__await__()  # type: ignore[attr-defined]
+    reference = weakref.ref(coroutine)
+    del awaited, coroutine
+    collect()
+    assert reference() is None
+
+
+def test_a_cycle_through_the_name(language: Any) -> None:
+    class Name(str):
+        owner: Any = None
+
+    name = Name("name")
+    name.owner = language.value(1)
+    name.owner.__name__ = name
+    name.owner.__qualname__ = name
+    reference = weakref.ref(name.owner)
+    name.owner.close()
+    del name
+    collect()
+    assert reference() is None
+
+
+def test_a_live_object_is_never_cleared(language: Any) -> None:
+    """What is awaited is also referred to from elsewhere, while the coroutine is garbage."""
+    awaited = Recorder(1, 2)
+    awaited.on_close = lambda: None
+    cycle = Thing(coroutine=language.pass_through(awaited))
+    cycle.me = cycle
+    cycle.coroutine.send(None)
+    before = dict(awaited.__dict__)
+    del cycle
+    collect()
+    assert awaited.__dict__ == before
+    assert awaited.calls == [("next",), ("close",)]
+
+
+def test_collecting_at_any_moment(language: Any) -> None:
+    """The collector runs while a chain runs, while it is suspended, while it is closed and while it is destroyed."""
+    threshold = gc.get_threshold()
+    gc.set_threshold(1)
+    try:
+        for _ in range(20):
+            log: list[str] = []
+            awaited = Thing()
+            look = do_call(lambda _: gc.collect(0))
+            steps = [look, do_yield([1]), look, do_await(native.yields([[2]]), BaseException, [look, RERAISE])]
+            coroutine = language.guarded(language.script(steps), log)
+            awaited.coroutine = coroutine
+            coroutine.send(None)
+            gc.collect(0)
+            coroutine.send(None)
+            gc.collect(0)
+            outcome(coroutine.throw, Boom())
+            del coroutine, awaited
+            assert log == ["inner guard", "outer guard"]
+    finally:
+        gc.set_threshold(*threshold)
+
+
+def test_a_parameter_is_not_seen_by_the_collector_but_released() -> None:
+    """The limit: references in C++ variables are invisible. Such a cycle lives until the coroutine ends."""
+    held = Thing()
+    coroutine = raw_lifetime.hold(held, Iterator(1))
+    coroutine.send(None)
+    held.coroutine = coroutine
+    reference = weakref.ref(held)
+    del held
+    collect()
+    assert reference() is not None
+    coroutine.close()
+    del coroutine
+    collect()
+    assert reference() is None
+
+
+# ---- dying -------------------------------------------------------------------------------------------------------------------
+
+
+def test_order_when_a_chain_dies(language: Any) -> None:
+    log: list[Any] = []
+    inner = language.deep_guarded(3, native.script([do_yield(1, GeneratorExit, [do_log(log, "body"), RERAISE])]), log)
+    outer = language.guarded(inner, log)
+    outer.send(None)
+    weakref.finalize(outer, log.append, "outer's weak reference")
+    weakref.finalize(inner, log.append, "inner's weak reference")
+    del inner, outer
+    assert log[0] == "outer's weak reference"
+    without = [entry for entry in log if entry != "inner's weak reference"]
+    assert without == ["outer's weak reference", "body", "1", "2", "3", "inner guard", "outer guard"]
+
+
+def test_an_error_in_the_cleanup_is_unraisable_and_the_rest_goes_on(language: Any, unraisable: list[Any]) -> None:
+    def fail() -> object:
+        raise Boom("in close")
+
+    log: list[str] = []
+    awaited = Recorder(1)
+    awaited.on_close = fail
+    coroutine = language.guarded(awaited, log)
+    coroutine.send(None)
+    del coroutine
+    assert log == ["inner guard", "outer guard"]
+    assert [str(error) for error, _ in unraisable] == ["in close"]
+    unraisable.clear()
+
+
+def test_a_coroutine_that_ignores_its_death_is_destroyed_anyway(language: Any, unraisable: list[Any]) -> None:
+    held = Thing()
+    reference = weakref.ref(held)
+    awaited = Thing(held=held)
+    steps = [do_yield(1, GeneratorExit, [do_yield(2, BaseException, [do_yield(3), do_call(lambda _: awaited)])])]
+    coroutine = language.script(steps)
+    coroutine.send(None)
+    del coroutine
+    assert [str(error) for error, _ in unraisable] == ["coroutine ignored GeneratorExit"]
+    unraisable.clear()
+    del held, awaited, steps
+    collect()
+    assert reference() is None
+
+
+def test_a_coroutine_that_destroys_its_own_object() -> None:
+    for awaited, expected in ((native.value("end"), ("returned", "end")), (native.yields([1]), ("yielded", 1))):
+        cell: list[Any] = []
+        cell.append(raw_lifetime.drop_oneself(cell, awaited))
+        # The bound method is the last one to hold it.
+        assert outcome(cell[0].send, None) == expected
+        assert cell == ["ended"]
+
+
+def test_death_in_another_thread(language: Any) -> None:
+    log: list[Any] = []
+    steps = [do_yield(1, GeneratorExit, [do_call(lambda e: log.append(threading.get_ident()) or e), RERAISE])]
+    cell = [language.script(steps)]
+    cell[0].send(None)
+    thread = threading.Thread(target=cell.clear)
+    thread.start()
+    thread.join()
+    assert log == [thread.ident]
+
+
+# ---- other threads, without the GIL -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("drop", [raw_lifetime.drop_elsewhere, raw_lifetime.reset_elsewhere])
+def test_an_object_that_dies_elsewhere_is_dropped_later(drop: Callable[[Any], None]) -> None:
+    reenter()
+    thing = Thing()
+    before = sys.getrefcount(thing)
+    drop(thing)
+    assert sys.getrefcount(thing) == before + 1
+    reenter()
+    assert sys.getrefcount(thing) == before
+    for _ in range(1000):
+        drop(thing)
+    assert sys.getrefcount(thing) == before + 1000
+    # Every entry drops them: making a coroutine, and each step of one, of whatever module it is.
+    coroutine = raw_lifetime.hold(1, Iterator(1))
+    drop(thing)
+    coroutine.send(None)
+    assert sys.getrefcount(thing) == before
+    drop(thing)
+    coroutine.close()
+    assert sys.getrefcount(thing) == before
+
+
+def test_an_object_that_dies_elsewhere_runs_its_finalizer_here() -> None:
+    log: list[int] = []
+    thing = Thing()
+    weakref.finalize(thing, lambda: log.append(threading.get_ident()))
+    cell = [thing]
+    del thing
+    raw_lifetime.drop_elsewhere(cell)
+    del cell
+    assert log == []
+    reenter()
+    assert log == [threading.get_ident()]
+
+
+def test_what_is_dropped_later_may_enter_again(language: Any) -> None:
+    """A queued reference whose finalizer runs coroutines, which drop what is queued."""
+    log: list[Any] = []
+    for i in range(10):
+        thing = Thing()
+        weakref.finalize(thing, lambda i=i: log.append((i, finish(language.pass_through(native.value(i))))))
+        cell = [thing]
+        del thing
+        raw_lifetime.drop_elsewhere(cell)
+        del cell
+    reenter()
+    assert sorted(log) == [(i, i) for i in range(10)]
+
+
+def test_an_exception_that_dies_elsewhere() -> None:
+    reenter()
+    error = Boom()
+    before = sys.getrefcount(error)
+    raw_lifetime.drop_error_elsewhere(error)
+    reenter()
+    assert sys.getrefcount(error) == before
+
+
+def test_the_text_of_an_exception_elsewhere() -> None:
+    assert raw_lifetime.message_elsewhere(Boom("text"), True) == "Boom: text"
+    assert raw_lifetime.message_elsewhere(Boom("text"), False) == "a Python exception (its text needs the GIL)"
+
+
+def test_a_cpp_coroutine_that_dies_elsewhere() -> None:
+    reenter()
+    awaited = Recorder(1)
+    before = sys.getrefcount(awaited)
+    raw_lifetime.drop_coroutine_elsewhere(awaited)
+    assert awaited.calls == [("next",)]
+    reenter()
+    assert sys.getrefcount(awaited) == before
+
+
+# ---- threads that share coroutines --------------------------------------------------------------------------------------------
+
+
+def test_many_threads_resume_and_destroy(language: Any) -> None:
+    """With a switch of threads wherever one can be."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    finished: list[int] = []
+    shared = language.yields(list(range(2000)))
+
+    def work() -> None:
+        count = 0
+        for i in range(300):
+            assert finish(language.deep(3, native.yields([i]))) == [None]
+            how, _ = outcome(shared.send, None)
+            count += how == "yielded"
+        finished.append(count)
+
+    try:
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert len(finished) == 4
+    shared.close()
+
+
+# ---- the end of the interpreter -------------------------------------------------------------------------------------------------
+
+PRELUDE = """
+import asyncio, gc, os, sys, threading, weakref
+import native, raw_lifetime, raw_protocol as raw
+from support import *
+"""
+
+
+def at_exit(code: str) -> str:
+    """Runs a program; what it printed. It must neither crash nor complain."""
+    result = run_python(PRELUDE + code)
+    assert result.stderr == "", result.stderr
+    return result.stdout
+
+
+def test_exit_with_suspended_coroutines() -> None:
+    code = """
+class Printer(Recorder):
+    def close(self):
+        print("closed", flush=True)
+
+kept = [raw.pass_through(Printer(1)), raw.deep(3, Printer(1)), raw.pass_through(native.pass_through(Printer(1)))]
+for c in kept:
+    c.send(None)
+"""
+    assert at_exit(code).split() == ["closed"] * 3
+
+
+def test_exit_with_a_cycle() -> None:
+    code = """
+awaited = Recorder(1)
+awaited.coroutine = raw.pass_through(awaited)
+awaited.coroutine.send(None)
+del awaited
+sys.modules["made_up"] = raw.yields([1])
+sys.modules["made_up"].send(None)
+"""
+    at_exit(code)
+
+
+def test_exit_with_unstarted_coroutines() -> None:
+    result = run_python(PRELUDE + "kept = [raw.value(1)]")
+    assert "coroutine 'value' was never awaited" in result.stderr
+    assert "Error" not in result.stderr
+
+
+def test_exit_in_the_middle_of_a_loop() -> None:
+    code = """
+async def main():
+    loop = asyncio.get_running_loop()
+    global tasks
+    tasks = [asyncio.create_task(raw.pass_through(loop.create_future())) for _ in range(10)]
+    await asyncio.sleep(0)
+    loop.stop()
+
+loop = asyncio.new_event_loop()
+task = loop.create_task(main())
+loop.run_forever()
+loop.set_exception_handler(lambda *_: None)
+"""
+    at_exit(code)
+
+
+def test_sys_exit_from_a_coroutine() -> None:
+    at_exit("""
+def leave(_):
+    raise SystemExit(0)
+
+asyncio.run(raw.guarded(raw.script([do_await(asyncio.sleep(0)), do_call(leave)]), log := []))
+""")
+
+
+@pytest.mark.parametrize("where", ["atexit", "thread", "module", "type", "fork handler", "codec", "thread local"])
+def test_exit_with_coroutines_in_odd_places(where: str) -> None:
+    """They are destroyed at different moments of the shutdown, some when hardly anything is left."""
+    code = {
+        "atexit": "import atexit\natexit.register(lambda c=c: outcome(c.send, None))",
+        "thread": """
+stop = threading.Event()
+t = threading.Thread(target=lambda c=c: stop.wait(), daemon=True)
+t.start()
+""",
+        "module": "import os\nos.kept = c",
+        "type": "class Kept:\n    kept = c\nKept.me = Kept\nimport builtins\nbuiltins.Kept = Kept",
+        "fork handler": "os.register_at_fork(before=lambda c=c: None)",
+        "codec": "import codecs\ncodecs.register(lambda name, c=c: None)",
+        "thread local": "local = threading.local()\nlocal.kept = c",
+    }[where]
+    for make in (
+        "raw.pass_through(Recorder(1))",
+        "raw.pass_through(native.yields([1]))",
+        "raw.yields([1, 2])",
+        "raw.deep(3, raw.pass_through(native.pass_through(Iterator(1, 2))))",
+    ):
+        at_exit(f"c = {make}\nc.send(None)\n{code}\ndel c\n")
+
+
+def test_exit_with_statics() -> None:
+    """C++ objects with static storage are destroyed when the interpreter is gone."""
+    at_exit("""
+raw_lifetime.keep_object([1, 2, 3])
+raw_lifetime.keep_object(Boom())
+c = raw.pass_through(Recorder(1))
+c.send(None)
+raw_lifetime.keep_object(c)
+raw_lifetime.keep_object(raw.value)
+del c
+raw_lifetime.keep_coroutine(Recorder(1))
+raw_lifetime.keep_coroutine(raw.pass_through(native.yields([1])))
+""")
+
+
+def test_exit_with_queued_references() -> None:
+    at_exit("""
+for i in range(100):
+    raw_lifetime.drop_elsewhere([i])
+raw_lifetime.drop_coroutine_elsewhere(Recorder(1))
+""")
+
+
+@pytest.mark.parametrize("block", ["threading.Event().wait()", "while True: time.sleep(0.0001)"])
+def test_exit_while_a_daemon_thread_runs_a_coroutine(block: str) -> None:
+    """It is ended where it wants the GIL again, which must not unwind the C++ frames below."""
+    at_exit(f"""
+import time
+entered = threading.Event()
+
+def busy(_):
+    entered.set()
+    {block}
+
+for coroutine in (raw.pass_through(native.script([do_call(busy)])), raw.guarded(native.script([do_call(busy)]), [])):
+    threading.Thread(target=finish, args=[coroutine], daemon=True).start()
+    entered.wait()
+    entered.clear()
+""")
+
+
+def test_statics_can_be_released_in_time() -> None:
+    awaited = Recorder(1)
+    before = sys.getrefcount(awaited)
+    raw_lifetime.keep_object(awaited)
+    raw_lifetime.keep_coroutine(awaited)
+    raw_lifetime.release_statics()
+    assert sys.getrefcount(awaited) == before
+    assert awaited.calls == [("next",)]  # a C++ coroutine is destroyed, not closed (12.1)
+
+
+# ---- fork ------------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_forked_child_goes_on() -> None:
+    at_exit("""
+import warnings
+warnings.simplefilter("ignore", DeprecationWarning)
+c = raw.yields([1, 2])
+c.send(None)
+raw_lifetime.drop_elsewhere([1])
+child = os.fork()
+if child == 0:
+    status = 0 if c.send(None) == 2 and finish(raw.value(3)) == 3 else 1
+    c.close()
+    os._exit(status)
+_, status = os.waitpid(child, 0)
+assert status == 0
+c.close()
+""")
+
+
+# ---- leaks ------------------------------------------------------------------------------------------------------------------------
+
+
+class Forever:
+    """Yields for ever."""
+
+    def __await__(self) -> "Forever":
+        return self
+
+    def __iter__(self) -> "Forever":
+        return self
+
+    def __next__(self) -> object:
+        return None
+
+
+def immediate(language: Any) -> None:
+    value = language.value
+    for _ in range(1000):
+        try:
+            value(1).send(None)
+        except StopIteration:
+            pass
+
+
+def awaited_by_native(language: Any) -> None:
+    async def main() -> None:
+        value = language.value
+        for _ in range(1000):
+            await value(1)
+
+    finish(main())
+
+
+def awaiting_native(language: Any) -> None:
+    value, pass_through = native.value, language.pass_through
+    for _ in range(1000):
+        try:
+            pass_through(value(1)).send(None)
+        except StopIteration:
+            pass
+
+
+def abandoned(language: Any) -> None:
+    forever, pass_through = Forever(), language.pass_through
+    for _ in range(1000):
+        pass_through(forever).send(None)
+
+
+def closed(language: Any) -> None:
+    forever, pass_through = Forever(), language.pass_through
+    for _ in range(1000):
+        coroutine = pass_through(forever)
+        coroutine.send(None)
+        coroutine.close()
+
+
+def thrown_into(language: Any) -> None:
+    forever, pass_through = Forever(), language.pass_through
+    error = Boom()
+    for _ in range(100):
+        coroutine = pass_through(forever)
+        coroutine.send(None)
+        try:
+            coroutine.throw(error)
+        except Boom:
+            error.__traceback__ = None
+
+
+def unstarted(language: Any) -> None:
+    value = language.value
+    for _ in range(1000):
+        value(1).close()
+
+
+def names_and_wrappers(language: Any) -> None:
+    value = language.value
+    for _ in range(1000):
+        coroutine = value(1)
+        coroutine.__name__ = coroutine.__qualname__ + "x"
+        iterator = coroutine.__await__()
+        try:
+            next(iterator)
+        except StopIteration:
+            pass
+
+
+def misused(language: Any) -> None:
+    for _ in range(100):
+        coroutine = language.value(1)
+        outcome(coroutine.send, 1)
+        outcome(coroutine.throw, 1)
+        outcome(coroutine.send, None)
+        outcome(coroutine.send, None)
+        outcome(coroutine.throw, Boom)
+
+
+def deep_and_mixed(language: Any) -> None:
+    for _ in range(10):
+        coroutine: Any = native.yields([1])
+        for i in range(20):
+            coroutine = (language, native)[i % 2].pass_through(language.deep(3, coroutine))
+        finish(coroutine)
+
+
+def tasks(language: Any) -> None:
+    async def main() -> None:
+        await asyncio.gather(*(language.pass_through(asyncio.sleep(0)) for _ in range(100)))
+        task = asyncio.create_task(language.pass_through(asyncio.sleep(10)))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+
+    run(main())
+
+
+def collected_cycles(language: Any) -> None:
+    for _ in range(100):
+        awaited = Thing()
+        awaited.coroutine = language.pass_through(Forever())
+        awaited.coroutine.send(None)
+        awaited.me = awaited
+        del awaited
+    gc.collect()
+
+
+LEAKS: list[tuple[Callable[[Any], None], int]] = [
+    (immediate, 1000),  # 1,000,000 coroutines
+    (awaited_by_native, 200),
+    (awaiting_native, 200),
+    (abandoned, 200),
+    (closed, 100),
+    (thrown_into, 100),
+    (unstarted, 200),
+    (names_and_wrappers, 100),
+    (misused, 100),
+    (deep_and_mixed, 50),
+    (tasks, 20),
+    (collected_cycles, 20),
+]
+
+
+@pytest.mark.parametrize(("work", "rounds"), LEAKS, ids=lambda p: getattr(p, "__name__", ""))
+def test_no_leaks(work: Callable[[Any], None], rounds: int) -> None:
+    if SANITIZED:
+        rounds = max(rounds // 20, 5)
+    flat = [None, True, 1, raw_protocol, Boom, type(raw_protocol_coroutine())]
+
+    def state() -> tuple[int, int, list[int]]:
+        collect()
+        return sys.getallocatedblocks(), len(gc.get_objects()), [sys.getrefcount(thing) for thing in flat]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(5):
+            work(raw_protocol)
+        state()
+        blocks, objects, counts = state()
+        resident = resident_bytes()
+        for _ in range(rounds):
+            work(raw_protocol)
+        grown = resident_bytes() - resident
+        after_blocks, after_objects, after_counts = state()
+    assert after_blocks - blocks < 500  # each round makes at least 100 coroutines
+    assert after_objects - objects < 10
+    assert all(abs(after - before) < 10 for after, before in zip(after_counts, counts, strict=True))
+    assert grown < 2**20 or SANITIZED  # AddressSanitizer keeps what is freed in quarantine
+
+
+def raw_protocol_coroutine() -> Any:
+    coroutine = raw_protocol.nothing()
+    coroutine.close()
+    return coroutine
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("work", "rounds"), LEAKS, ids=lambda p: getattr(p, "__name__", ""))
+def test_no_leaks_for_long(work: Callable[[Any], None], rounds: int) -> None:
+    test_no_leaks(work, rounds * 100)
+
+
+def test_the_descriptors_of_the_process(language: Any) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(5):
+        run(language.pass_through(asyncio.sleep(0)))
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert VERSION >= (3, 11)
