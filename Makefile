@@ -11,7 +11,7 @@ export CCACHE_NOHASHDIR := 1
 # The C++ tests run in each of these; CMakePresets.json says what they are.
 CPP_PRESETS := gcc-debug gcc-release gcc-asan clang-debug clang-release clang-asan clang-tsan
 
-.PHONY: help setup demo test test-cpp test-must-not-compile test-python test-fuzz test-installed test-docs \
+.PHONY: help setup demo test test-cpp test-must-not-compile test-python test-fuzz test-examples test-installed test-docs \
         bench fuzz soak format lint clean
 
 help: ## list the commands
@@ -49,6 +49,11 @@ test-fuzz: setup ## random programs, in CPython and in C++: 20,000 of each kind
 test-python: setup ## the Python tests on every CPython >= 3.11, with clang, and under the sanitizers
 	@tests/python/run
 
+test-examples: setup ## the tests of the examples
+	@cmake --preset demo --log-level=WARNING >/dev/null
+	@cmake --build --preset demo
+	@PYTHONPATH=build/demo/examples/sqlite $(PYTHON) -m pytest -q examples/sqlite/tests
+
 test-installed: setup ## a project of a user's own, with the installed package
 	@tests/installed/run
 
@@ -60,6 +65,7 @@ bench: ## the benchmarks, as ratios to what they are compared with
 	@cmake --preset bench --log-level=WARNING >/dev/null
 	@cmake --build --preset bench
 	@$(PYTHON) bench/run.py --build build/bench
+	@PYTHONPATH=build/bench/examples/sqlite $(PYTHON) examples/sqlite/demo.py --only-compare
 
 fuzz: setup ## the fuzzer with a million programs of each kind, under the sanitizers
 	@cmake --preset clang-asan --log-level=WARNING >/dev/null

@@ -4,7 +4,6 @@
 
 #include "detail/config.hpp"
 
-#include <cstring>
 #include <exception>
 #include <typeinfo>
 
@@ -61,8 +60,7 @@ public:
 /// A coroutine whose Yield is `none` yielded, but the one that is driven has a Yield type without an empty value.
 class ISTHMUS_EXPORT unexpected_yield : public type_error {
 public:
-    unexpected_yield() noexcept
-        : type_error("can't yield None from a coroutine whose Yield type has no empty value") {}
+    unexpected_yield() noexcept : type_error("can't yield None from a coroutine whose Yield type has no empty value") {}
 };
 
 /// The coroutine is running: it was resumed, closed or awaited from within itself (2.8, 5.11, 6.7, 7.8).
@@ -103,9 +101,8 @@ inline bool is_generator_exit(const std::exception_ptr& error) noexcept {
     if (*thrown == typeid(generator_exit)) {
         return true;
     }
-    void* object = nullptr; // __do_catch adjusts it, and reads it where a base is virtual
-    static_assert(sizeof(error) == sizeof(object));
-    std::memcpy(&object, &error, sizeof(object));
+    static_assert(sizeof(error) == sizeof(void*));          // all it holds is the pointer to the exception object
+    void* object = *reinterpret_cast<void* const*>(&error); // __do_catch adjusts it, by a virtual base it reads
     return typeid(generator_exit).__do_catch(thrown, &object, 1);
 #else
     try {
@@ -157,9 +154,7 @@ inline std::exception_ptr make_misuse(misuse code) noexcept {
     return with_misuse(code, [](auto error) { return std::make_exception_ptr(error); });
 }
 
-[[noreturn]] inline void throw_misuse(misuse code) {
-    std::rethrow_exception(make_misuse(code));
-}
+[[noreturn]] inline void throw_misuse(misuse code) { std::rethrow_exception(make_misuse(code)); }
 
 } // namespace detail
 } // namespace isthmus::inline v1

@@ -18,9 +18,7 @@ namespace isthmus::inline v1::py {
 
 template <class T>
 struct binding_converter {
-    static object to_python(T value) {
-        return object::steal(nanobind::cast(std::forward<T>(value)).release().ptr());
-    }
+    static object to_python(T value) { return object::steal(nanobind::cast(std::forward<T>(value)).release().ptr()); }
     static T from_python(const object& value) { return nanobind::cast<T>(nanobind::handle(value.ptr())); }
 };
 
@@ -163,8 +161,8 @@ struct type_caster<isthmus::py::detail::awaited_coroutine<Return>> : coroutine_c
     using Value = isthmus::py::detail::awaited_coroutine<Return>;
     template <class>
     using Cast = Value;
-    static constexpr auto Name = const_name("collections.abc.Generator[typing.Any, typing.Any, ") +
-                                 type_caster::returned_name + const_name("]");
+    static constexpr auto Name =
+        const_name("collections.abc.Generator[typing.Any, typing.Any, ") + type_caster::returned_name + const_name("]");
 
     static handle from_cpp(Value&& source, rv_policy policy, cleanup_list* cleanup) noexcept {
         const isthmus::py::object made = isthmus::py::object::steal(
@@ -245,16 +243,16 @@ template <typename = void, typename Func, typename... Extra,
           detail::enable_if_t<detail::is_lambda_v<std::remove_reference_t<Func>>> = 0>
     requires detail::returns_coroutine<detail::signature_of<Func>>
 object cpp_function(Func&& f, const Extra&... extra) {
-    return steal(detail::create_coroutine_function<true>(
-        std::forward<Func>(f), static_cast<detail::signature_of<Func>*>(nullptr), extra...));
+    return steal(detail::create_coroutine_function<true>(std::forward<Func>(f),
+                                                         static_cast<detail::signature_of<Func>*>(nullptr), extra...));
 }
 
 template <typename = void, typename Func, typename... Extra,
           detail::enable_if_t<detail::is_lambda_v<std::remove_reference_t<Func>>> = 0>
     requires detail::returns_coroutine<detail::signature_of<Func>>
 void cpp_function_def(Func&& f, const Extra&... extra) {
-    detail::create_coroutine_function<false>(
-        std::forward<Func>(f), static_cast<detail::signature_of<Func>*>(nullptr), extra...);
+    detail::create_coroutine_function<false>(std::forward<Func>(f), static_cast<detail::signature_of<Func>*>(nullptr),
+                                             extra...);
 }
 
 template <typename Target = void, typename Return, typename Class, typename... Args, typename... Extra>
@@ -275,7 +273,8 @@ template <typename Target = void, typename Return, typename Class, typename... A
     requires isthmus::py::detail::is_coroutine<Return>
 object cpp_function(Return (Class::*f)(Args...) const, const Extra&... extra) {
     using T = std::conditional_t<std::is_void_v<Target>, Class, Target>;
-    return steal(detail::create_coroutine_method<true>(f, static_cast<Return (*)(const T*, Args...)>(nullptr), extra...));
+    return steal(
+        detail::create_coroutine_method<true>(f, static_cast<Return (*)(const T*, Args...)>(nullptr), extra...));
 }
 
 template <typename Target = void, typename Return, typename Class, typename... Args, typename... Extra>

@@ -19,9 +19,7 @@ namespace isthmus::inline v1::py {
 
 template <class T>
 struct binding_converter {
-    static object to_python(T value) {
-        return object::steal(::pybind11::cast(std::forward<T>(value)).release().ptr());
-    }
+    static object to_python(T value) { return object::steal(::pybind11::cast(std::forward<T>(value)).release().ptr()); }
     static T from_python(const object& value) { return ::pybind11::cast<T>(::pybind11::handle(value.ptr())); }
 };
 
@@ -189,8 +187,8 @@ struct type_caster<isthmus::py::detail::owned_coroutine<Return>> : coroutine_cas
 
 template <class Return>
 struct type_caster<isthmus::py::detail::awaited_coroutine<Return>> : coroutine_caster<Return> {
-    static constexpr auto name = const_name("collections.abc.Generator[typing.Any, typing.Any, ") +
-                                 type_caster::returned_name + const_name("]");
+    static constexpr auto name =
+        const_name("collections.abc.Generator[typing.Any, typing.Any, ") + type_caster::returned_name + const_name("]");
 
     static handle cast(isthmus::py::detail::awaited_coroutine<Return>&& source, return_value_policy policy,
                        handle parent) {

@@ -142,8 +142,7 @@ public:
 /// What one step gave when it was driven without exceptions: yielded, returned, failed with an error, or (from
 /// try_close() alone) closed without a value. Owns the value.
 template <class Yield, class Return>
-class [[nodiscard]] outcome
-    : public detail::step_storage<Yield, Return, std::exception_ptr, detail::closed_silently> {
+class [[nodiscard]] outcome : public detail::step_storage<Yield, Return, std::exception_ptr, detail::closed_silently> {
     using base = detail::step_storage<Yield, Return, std::exception_ptr, detail::closed_silently>;
 
 public:

@@ -24,3 +24,9 @@ def unraisable(monkeypatch: pytest.MonkeyPatch) -> Generator[list[Any], None, No
     monkeypatch.setattr(sys, "unraisablehook", lambda report: reports.append((report.exc_value, report.object)))
     yield reports
     gc.collect()
+
+
+def pytest_collection_finish() -> None:
+    """The many collections in the tests need not look at what pytest and the modules hold."""
+    gc.collect()
+    gc.freeze()

@@ -7,13 +7,15 @@ Step = tuple[str, Any, Any, list[Any]]
 
 
 class once:
-    """Awaiting it yields one object to the driver and gives what the driver sends. It has no throw and no close, so what
-    is thrown is raised at the await, as at a co_yield."""
+    """Awaiting it yields one object to the driver and gives what the driver sends.
+
+    It has no throw and no close, so what is thrown in is raised at the await, as at a co_yield.
+    """
 
     def __init__(self, item: object) -> None:
         self.items = [item]
 
-    def __await__(self) -> "once":
+    def __await__(self) -> Any:
         return self
 
     def __iter__(self) -> "once":

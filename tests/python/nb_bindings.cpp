@@ -36,23 +36,16 @@ public:
     static inline int alive = 0;
 };
 
-// ---- functions ---------------------------------------------------------------------------------------------------------
+// ---- functions
+// ---------------------------------------------------------------------------------------------------------
 
-py::coroutine<int> add(int a, int b) {
-    co_return a + b;
-}
+py::coroutine<int> add(int a, int b) { co_return a + b; }
 
-py::coroutine<std::string> greet(std::string name) {
-    co_return "hello " + name;
-}
+py::coroutine<std::string> greet(std::string name) { co_return "hello " + name; }
 
-py::coroutine<> nothing() {
-    co_return;
-}
+py::coroutine<> nothing() { co_return; }
 
-py::coroutine<py::object> pass_through(py::object awaited) {
-    co_return co_await py::await(std::move(awaited));
-}
+py::coroutine<py::object> pass_through(py::object awaited) { co_return co_await py::await(std::move(awaited)); }
 
 py::coroutine<nb::object> pass_nanobind_object(nb::object awaited) {
     co_return co_await py::await<nb::object>(awaited);
@@ -69,12 +62,8 @@ py::coroutine<std::optional<std::tuple<int, std::string>>> pair_if(bool wanted) 
     co_return std::nullopt;
 }
 
-py::coroutine<std::string> overloaded(int) {
-    co_return "int";
-}
-py::coroutine<std::string> overloaded(std::string) {
-    co_return "str";
-}
+py::coroutine<std::string> overloaded(int) { co_return "int"; }
+py::coroutine<std::string> overloaded(std::string) { co_return "str"; }
 
 py::coroutine<int> total(std::vector<int> numbers) {
     int sum = 0;
@@ -85,15 +74,12 @@ py::coroutine<int> total(std::vector<int> numbers) {
 }
 
 // Between C++ coroutines references are legal; only Python must not be given this one.
-py::coroutine<std::string> by_reference(const std::string& text) {
-    co_return text;
-}
+py::coroutine<std::string> by_reference(const std::string& text) { co_return text; }
 
-py::coroutine<std::string> by_reference_inside(std::string text) {
-    co_return co_await by_reference(text);
-}
+py::coroutine<std::string> by_reference_inside(std::string text) { co_return co_await by_reference(text); }
 
-// ---- classes -----------------------------------------------------------------------------------------------------------
+// ---- classes
+// -----------------------------------------------------------------------------------------------------------
 
 struct item : tracked {
     explicit item(int n) : number(n) {}
@@ -127,13 +113,9 @@ public:
     using box::box;
 };
 
-py::coroutine<std::unique_ptr<item>> make_unique_item(int number) {
-    co_return std::make_unique<item>(number);
-}
+py::coroutine<std::unique_ptr<item>> make_unique_item(int number) { co_return std::make_unique<item>(number); }
 
-py::coroutine<std::shared_ptr<item>> make_shared_item(int number) {
-    co_return std::make_shared<item>(number);
-}
+py::coroutine<std::shared_ptr<item>> make_shared_item(int number) { co_return std::make_shared<item>(number); }
 
 class job {
 public:
@@ -153,7 +135,8 @@ private:
     int number_;
 };
 
-// ---- exceptions --------------------------------------------------------------------------------------------------------
+// ---- exceptions
+// --------------------------------------------------------------------------------------------------------
 
 class translated : public std::runtime_error {
 public:
@@ -190,9 +173,7 @@ py::coroutine<> fail(std::string how) {
 }
 
 /// Calls a Python function with nanobind, whose error is an nb::python_error.
-py::coroutine<nb::object> call(nb::object function) {
-    co_return function();
-}
+py::coroutine<nb::object> call(nb::object function) { co_return function(); }
 
 /// The same, but the error passes through a Python frame and C++ again.
 py::coroutine<std::string> call_and_catch(nb::object function) {
@@ -238,7 +219,7 @@ NB_MODULE(nb_bindings, m) {
         const auto held = std::make_shared<tracked>();
         return nb::cpp_function([base, held](py::object awaited) -> py::coroutine<int> {
             const int added = co_await py::await<int>(std::move(awaited));
-            co_return base + added + 0 * tracked::alive * static_cast<int>(held.use_count());
+            co_return base + added + 0 * tracked::alive* static_cast<int>(held.use_count());
         });
     });
     const std::function<py::coroutine<int>(int)> tripled = [](int n) -> py::coroutine<int> { co_return 3 * n; };

@@ -189,8 +189,7 @@ NB_MODULE(nb_threads, m) {
     m.def("awaited_twice", &awaited_twice);
     m.def("unwraps", &unwraps);
     m.def("solvers", [] { return solvers.load(); });
-    nb::class_<solver>(m, "Solver")
-        .def(nb::init<int>())
-        .def("run", py::in_thread(&solver::run))
-        .def_static("last", [] { return solver::last.load(); });
+    nb::class_<solver>(m, "Solver").def(nb::init<int>()).def("run", py::in_thread(&solver::run)).def_static("last", [] {
+        return solver::last.load();
+    });
 }

@@ -31,23 +31,16 @@ public:
     static inline int alive = 0;
 };
 
-// ---- functions ---------------------------------------------------------------------------------------------------------
+// ---- functions
+// ---------------------------------------------------------------------------------------------------------
 
-py::coroutine<int> add(int a, int b) {
-    co_return a + b;
-}
+py::coroutine<int> add(int a, int b) { co_return a + b; }
 
-py::coroutine<std::string> greet(std::string name) {
-    co_return "hello " + name;
-}
+py::coroutine<std::string> greet(std::string name) { co_return "hello " + name; }
 
-py::coroutine<> nothing() {
-    co_return;
-}
+py::coroutine<> nothing() { co_return; }
 
-py::coroutine<py::object> pass_through(py::object awaited) {
-    co_return co_await py::await(std::move(awaited));
-}
+py::coroutine<py::object> pass_through(py::object awaited) { co_return co_await py::await(std::move(awaited)); }
 
 py::coroutine<pb::object> pass_pybind11_object(pb::object awaited) {
     co_return co_await py::await<pb::object>(awaited);
@@ -64,12 +57,8 @@ py::coroutine<std::optional<std::tuple<int, std::string>>> pair_if(bool wanted) 
     co_return std::nullopt;
 }
 
-py::coroutine<std::string> overloaded(int) {
-    co_return "int";
-}
-py::coroutine<std::string> overloaded(std::string) {
-    co_return "str";
-}
+py::coroutine<std::string> overloaded(int) { co_return "int"; }
+py::coroutine<std::string> overloaded(std::string) { co_return "str"; }
 
 py::coroutine<int> total(std::vector<int> numbers) {
     int sum = 0;
@@ -80,15 +69,12 @@ py::coroutine<int> total(std::vector<int> numbers) {
 }
 
 // Between C++ coroutines references are legal; only Python must not be given this one.
-py::coroutine<std::string> by_reference(const std::string& text) {
-    co_return text;
-}
+py::coroutine<std::string> by_reference(const std::string& text) { co_return text; }
 
-py::coroutine<std::string> by_reference_inside(std::string text) {
-    co_return co_await by_reference(text);
-}
+py::coroutine<std::string> by_reference_inside(std::string text) { co_return co_await by_reference(text); }
 
-// ---- classes -----------------------------------------------------------------------------------------------------------
+// ---- classes
+// -----------------------------------------------------------------------------------------------------------
 
 struct item : tracked {
     explicit item(int n) : number(n) {}
@@ -122,13 +108,9 @@ public:
     using box::box;
 };
 
-py::coroutine<std::unique_ptr<item>> make_unique_item(int number) {
-    co_return std::make_unique<item>(number);
-}
+py::coroutine<std::unique_ptr<item>> make_unique_item(int number) { co_return std::make_unique<item>(number); }
 
-py::coroutine<std::shared_ptr<item>> make_shared_item(int number) {
-    co_return std::make_shared<item>(number);
-}
+py::coroutine<std::shared_ptr<item>> make_shared_item(int number) { co_return std::make_shared<item>(number); }
 
 class job {
 public:
@@ -148,7 +130,8 @@ private:
     int number_;
 };
 
-// ---- exceptions --------------------------------------------------------------------------------------------------------
+// ---- exceptions
+// --------------------------------------------------------------------------------------------------------
 
 class translated : public std::runtime_error {
 public:
@@ -185,9 +168,7 @@ py::coroutine<> fail(std::string how) {
 }
 
 /// Calls a Python function with pybind11, whose error is a pb::error_already_set.
-py::coroutine<pb::object> call(pb::object function) {
-    co_return function();
-}
+py::coroutine<pb::object> call(pb::object function) { co_return function(); }
 
 /// The same, but the error passes through a Python frame and C++ again.
 py::coroutine<std::string> call_and_catch(pb::object function) {
@@ -231,7 +212,7 @@ PYBIND11_MODULE(pb_bindings, m) {
         const auto held = std::make_shared<tracked>();
         return pb::cpp_function(py::bind([base, held](py::object awaited) -> py::coroutine<int> {
             const int added = co_await py::await<int>(std::move(awaited));
-            co_return base + added + 0 * tracked::alive * static_cast<int>(held.use_count());
+            co_return base + added + 0 * tracked::alive* static_cast<int>(held.use_count());
         }));
     });
     const std::function<py::coroutine<int>(int)> tripled = [](int n) -> py::coroutine<int> { co_return 3 * n; };

@@ -105,7 +105,9 @@ py::coroutine<> fail(std::string kind) {
 
 /// Awaits a Python object; throws a C++ exception into it as soon as it has yielded. What that gave.
 object throw_cpp_into(object awaited, std::string kind) {
-    auto driven = [](object inner) -> py::coroutine<object> { co_return co_await py::await(std::move(inner)); }(awaited);
+    auto driven = [](object inner) -> py::coroutine<object> {
+        co_return co_await py::await(std::move(inner));
+    }(awaited);
     static_cast<void>(driven.send());
     std::exception_ptr error;
     try {
@@ -201,24 +203,14 @@ py::coroutine<object> call_in_handler(object awaited, object function) {
     co_return result;
 }
 
-py::coroutine<int> await_int(object awaited) {
-    co_return co_await py::await<int>(std::move(awaited));
-}
-py::coroutine<unsigned> await_unsigned(object awaited) {
-    co_return co_await py::await<unsigned>(std::move(awaited));
-}
-py::coroutine<bool> await_bool(object awaited) {
-    co_return co_await py::await<bool>(std::move(awaited));
-}
-py::coroutine<double> await_double(object awaited) {
-    co_return co_await py::await<double>(std::move(awaited));
-}
+py::coroutine<int> await_int(object awaited) { co_return co_await py::await<int>(std::move(awaited)); }
+py::coroutine<unsigned> await_unsigned(object awaited) { co_return co_await py::await<unsigned>(std::move(awaited)); }
+py::coroutine<bool> await_bool(object awaited) { co_return co_await py::await<bool>(std::move(awaited)); }
+py::coroutine<double> await_double(object awaited) { co_return co_await py::await<double>(std::move(awaited)); }
 py::coroutine<std::string> await_string(object awaited) {
     co_return co_await py::await<std::string>(std::move(awaited));
 }
-py::coroutine<> await_void(object awaited) {
-    co_await py::await<void>(std::move(awaited));
-}
+py::coroutine<> await_void(object awaited) { co_await py::await<void>(std::move(awaited)); }
 
 PyMethodDef functions[] = {
     raw::def<fail>("fail"),
@@ -245,6 +237,4 @@ PyModuleDef module = {
 
 } // namespace
 
-PyMODINIT_FUNC PyInit_raw_exceptions() {
-    return PyModule_Create(&module);
-}
+PyMODINIT_FUNC PyInit_raw_exceptions() { return PyModule_Create(&module); }

@@ -22,9 +22,7 @@ void destroy_elsewhere(T doomed) {
     std::thread([held = std::move(doomed)]() mutable { const T dying = std::move(held); }).join();
 }
 
-void drop_elsewhere(object doomed) {
-    destroy_elsewhere(std::move(doomed));
-}
+void drop_elsewhere(object doomed) { destroy_elsewhere(std::move(doomed)); }
 
 void reset_elsewhere(object doomed) {
     std::thread([held = std::move(doomed)]() mutable { held.reset(); }).join();
@@ -60,9 +58,7 @@ std::vector<py::coroutine<object>>& kept_coroutines() {
     return kept;
 }
 
-void keep_object(object kept) {
-    kept_objects().push_back(std::move(kept));
-}
+void keep_object(object kept) { kept_objects().push_back(std::move(kept)); }
 
 py::coroutine<object> await_object(object awaited) {
     const object also_held = awaited;
@@ -122,6 +118,4 @@ PyModuleDef module = {
 
 } // namespace
 
-PyMODINIT_FUNC PyInit_raw_lifetime() {
-    return PyModule_Create(&module);
-}
+PyMODINIT_FUNC PyInit_raw_lifetime() { return PyModule_Create(&module); }

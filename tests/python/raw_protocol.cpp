@@ -22,17 +22,11 @@ using raw::guard;
 
 // ---- coroutines that do one thing ----------------------------------------------------------------------------------
 
-py::coroutine<object> value(object result) {
-    co_return result;
-}
+py::coroutine<object> value(object result) { co_return result; }
 
-py::coroutine<> nothing() {
-    co_return;
-}
+py::coroutine<> nothing() { co_return; }
 
-py::coroutine<object> pass_through(object awaited) {
-    co_return co_await py::await(std::move(awaited));
-}
+py::coroutine<object> pass_through(object awaited) { co_return co_await py::await(std::move(awaited)); }
 
 py::coroutine<object> guarded(object awaited, object log) {
     const guard outer(log, "outer guard");
@@ -94,9 +88,7 @@ isthmus::coroutine<int> plain(int levels, int pauses) {
 }
 
 /// A chain that crosses the types: `levels` plain coroutines below a py::coroutine.
-py::coroutine<int> deep_plain(int levels, int pauses) {
-    co_return co_await plain(levels, pauses);
-}
+py::coroutine<int> deep_plain(int levels, int pauses) { co_return co_await plain(levels, pauses); }
 
 // References between C++ coroutines are legal: the referent is a local of the awaiter.
 py::coroutine<> append_by_reference(std::string& text, const object& awaited) {
@@ -236,6 +228,4 @@ PyModuleDef module = {
 
 } // namespace
 
-PyMODINIT_FUNC PyInit_raw_protocol() {
-    return PyModule_Create(&module);
-}
+PyMODINIT_FUNC PyInit_raw_protocol() { return PyModule_Create(&module); }

@@ -65,7 +65,7 @@ def finish(coroutine: Any) -> Any:
             return e.value
 
 
-# ---- steps of a script, see native.script ----
+# ---- steps of a script, see native.script --------------------------------------------------------
 
 
 def do_await(awaited: object, caught: Any = None, handler: list[Step] | None = None) -> Step:
@@ -111,7 +111,7 @@ GIVE: Step = ("give", None, None, [])
 RERAISE: Step = ("reraise", None, None, [])
 
 
-# ---- awaitables of many kinds ----
+# ---- awaitables of many kinds --------------------------------------------------------------------
 
 
 class Iterator:
@@ -190,7 +190,7 @@ def too_deep_a_tower(levels: int, *languages: Any) -> Generator[Any, None, None]
         chain.pop().close()
 
 
-# ---- the state of the process ----
+# ---- the state of the process --------------------------------------------------------------------
 
 
 def collect() -> None:

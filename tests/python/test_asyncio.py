@@ -20,6 +20,7 @@ from support import (
     do_await,
     do_call,
     do_log,
+    do_note,
     do_raise,
     do_return,
     do_yield,
@@ -38,7 +39,7 @@ def guards() -> list[str]:
     return ["inner guard", "outer guard"]
 
 
-# ---- what it is ------------------------------------------------------------------------------------------------------------
+# ---- what it is ----------------------------------------------------------------------------------
 
 
 def test_what_it_is_taken_for(language: Any, loop: str) -> None:
@@ -50,7 +51,7 @@ def test_what_it_is_taken_for(language: Any, loop: str) -> None:
     assert run(coroutine, loop) == 1
 
 
-# ---- running ---------------------------------------------------------------------------------------------------------------
+# ---- running -------------------------------------------------------------------------------------
 
 
 def test_asyncio_run(language: Any, loop: str) -> None:
@@ -213,19 +214,23 @@ def test_eager_tasks(language: Any, loop: str) -> None:
 
     async def main() -> None:
         running = asyncio.get_running_loop()
-        running.set_task_factory(asyncio.eager_task_factory)
+        running.set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined,unused-ignore]
         try:
             done = asyncio.create_task(language.value("at once"))
             assert done.done()
             assert done.result() == "at once"
-            task = asyncio.create_task(language.script([do_log(log, "started"), do_await(asyncio.sleep(0, "later")), GIVE]))
+            task = asyncio.create_task(
+                language.script([do_log(log, "started"), do_await(asyncio.sleep(0, "later")), GIVE])
+            )
             assert log == ["started"]
             assert not task.done()
             assert await task == "later"
             error = Boom()
             failed = asyncio.create_task(language.script([do_raise(error)]))
             assert failed.exception() is error
-            assert await asyncio.gather(*(language.pass_through(asyncio.sleep(0, i)) for i in range(100))) == [*range(100)]
+            assert await asyncio.gather(*(language.pass_through(asyncio.sleep(0, i)) for i in range(100))) == [
+                *range(100)
+            ]
         finally:
             running.set_task_factory(None)
 
@@ -290,7 +295,7 @@ def test_context_variables(language: Any, loop: str) -> None:
     assert seen == ["of the task", "changed", "of the task"]
 
 
-# ---- what the loop refuses -------------------------------------------------------------------------------------------------
+# ---- what the loop refuses -----------------------------------------------------------------------
 
 
 def test_bad_yield(language: Any, loop: str) -> None:
@@ -305,7 +310,7 @@ def test_yield_none_reschedules(language: Any, loop: str) -> None:
     assert run(language.deep_plain(10, 5), loop) == 10
 
 
-# ---- cancellation ----------------------------------------------------------------------------------------------------------
+# ---- cancellation --------------------------------------------------------------------------------
 
 
 def test_cancel_before_the_start(language: Any, loop: str) -> None:
@@ -326,7 +331,7 @@ def test_cancel_with_a_message(language: Any, loop: str) -> None:
     seen: list[Any] = []
 
     async def main() -> None:
-        steps = [do_await(asyncio.sleep(10), asyncio.CancelledError, [do_call(lambda e: seen.append(e) or e), RERAISE])]
+        steps = [do_await(asyncio.sleep(10), asyncio.CancelledError, [do_note(seen), RERAISE])]
         task = asyncio.create_task(language.script(steps))
         await asyncio.sleep(0)
         task.cancel("message")
@@ -340,7 +345,9 @@ def test_cancel_with_a_message(language: Any, loop: str) -> None:
 
 def test_cancel_that_is_swallowed(language: Any, loop: str) -> None:
     async def main() -> None:
-        steps = [do_await(asyncio.sleep(10), asyncio.CancelledError, [do_await(asyncio.sleep(0)), do_return("survived")])]
+        steps = [
+            do_await(asyncio.sleep(10), asyncio.CancelledError, [do_await(asyncio.sleep(0)), do_return("survived")])
+        ]
         task = asyncio.create_task(language.script(steps))
         await asyncio.sleep(0)
         task.cancel()
@@ -408,7 +415,7 @@ def test_ordinary_errors_are_std_exceptions(language: Any, loop: str) -> None:
     assert run(language.catch_std_exception(fail()), loop) == "caught Boom: text"
 
 
-# ---- chains ----------------------------------------------------------------------------------------------------------------
+# ---- chains --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("levels", [1, 2, 3, 200])
@@ -468,7 +475,9 @@ def test_a_body_that_drives_itself(language: Any, loop: str) -> None:
 def test_a_body_that_runs_a_loop_of_its_own(language: Any, loop: str) -> None:
     def nested(_: object) -> Any:
         result: list[Any] = []
-        thread = threading.Thread(target=lambda: result.append(run(language.pass_through(asyncio.sleep(0, "in")), loop)))
+        thread = threading.Thread(
+            target=lambda: result.append(run(language.pass_through(asyncio.sleep(0, "in")), loop))
+        )
         thread.start()
         thread.join()
         return result[0]
@@ -504,7 +513,7 @@ def test_one_coroutine_awaited_by_two_tasks(language: Any, loop: str) -> None:
     run(main(), loop)
 
 
-# ---- without a loop ----------------------------------------------------------------------------------------------------------
+# ---- without a loop ------------------------------------------------------------------------------
 
 
 def test_a_driver_of_ones_own(language: Any, loop: str) -> None:

@@ -33,7 +33,7 @@ def nothing_leaks(bindings: Any) -> Generator[None, None, None]:
     assert bindings.alive() == before
 
 
-# ---- functions -----------------------------------------------------------------------------------------------------------
+# ---- functions -----------------------------------------------------------------------------------
 
 
 def test_a_bound_function_returns_a_coroutine(bindings: Any) -> None:
@@ -64,7 +64,7 @@ def test_arguments(bindings: Any) -> None:
 
 def test_wrong_arguments_are_refused_by_the_call(bindings: Any) -> None:
     for call in (
-        lambda: bindings.add(),
+        bindings.add,
         lambda: bindings.add("one"),
         lambda: bindings.add(1, 2, 3),
         lambda: bindings.greet(1),
@@ -147,7 +147,7 @@ def test_references_between_cpp_coroutines_are_legal(bindings: Any) -> None:
     assert finish(bindings.hidden_unless_started("text", False)) == "hello text"
 
 
-# ---- classes -------------------------------------------------------------------------------------------------------------
+# ---- classes -------------------------------------------------------------------------------------
 
 
 def test_methods(bindings: Any, nothing_leaks: None) -> None:
@@ -281,11 +281,11 @@ def test_cpp_awaits_a_bound_class(bindings: Any, nothing_leaks: None) -> None:
     assert finish(raw_protocol.pass_through(bindings.Box(7))) == "7"
 
 
-# ---- exceptions ------------------------------------------------------------------------------------------------------------
+# ---- exceptions ----------------------------------------------------------------------------------
 
 
 def test_translators_are_asked(bindings: Any) -> None:
-    with pytest.raises(bindings.Translated, match="^by the translator$") as caught:
+    with pytest.raises(bindings.Translated, match=r"^by the translator$") as caught:
         finish(bindings.fail("translated"))
     assert type(caught.value) is bindings.Translated
 
@@ -315,7 +315,9 @@ def test_other_exceptions_are_some_error(bindings: Any, how: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [Boom("b"), KeyboardInterrupt("k"), SystemExit(1), asyncio.CancelledError("c"), GeneratorExit("g")], ids=repr
+    "error",
+    [Boom("b"), KeyboardInterrupt("k"), SystemExit(1), asyncio.CancelledError("c"), GeneratorExit("g")],
+    ids=repr,
 )
 def test_a_python_error_passes_with_its_identity(bindings: Any, error: BaseException) -> None:
     def fail() -> None:
@@ -323,7 +325,8 @@ def test_a_python_error_passes_with_its_identity(bindings: Any, error: BaseExcep
 
     context = KeyError("cause")
     error.__cause__ = context
-    for chain in (lambda: bindings.call(fail), lambda: bindings.pass_through(bindings.call(fail))):
+    chains: list[Any] = [lambda: bindings.call(fail), lambda: bindings.pass_through(bindings.call(fail))]
+    for chain in chains:
         coroutine = chain()
         with pytest.raises(type(error)) as caught:
             coroutine.send(None)
@@ -344,7 +347,7 @@ def test_a_stop_iteration_of_a_python_function_is_converted(bindings: Any) -> No
     def fail() -> None:
         raise StopIteration("v")
 
-    with pytest.raises(RuntimeError, match="^coroutine raised StopIteration$") as caught:
+    with pytest.raises(RuntimeError, match=r"^coroutine raised StopIteration$") as caught:
         finish(bindings.call(fail))
     assert isinstance(caught.value.__cause__, StopIteration)
 

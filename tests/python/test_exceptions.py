@@ -27,7 +27,7 @@ async def fail(error: BaseException) -> None:
     raise error
 
 
-# ---- from Python to C++ and back -------------------------------------------------------------------------------------------
+# ---- from Python to C++ and back -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("error", ALL, ids=repr)
@@ -174,7 +174,7 @@ def test_the_handled_exception_is_the_drivers_again_afterwards(language: Any) ->
 
 def test_raise_from() -> None:
     error = Boom()
-    with pytest.raises(LookupError, match="^raised$") as caught:
+    with pytest.raises(LookupError, match=r"^raised$") as caught:
         finish(raw.raise_from(fail(error)))
     assert caught.value.__cause__ is error
     assert caught.value.__context__ is error
@@ -218,7 +218,7 @@ def test_the_exception_dies_with_its_last_user() -> None:
     assert reference() is None
 
 
-# ---- what C++ throws -----------------------------------------------------------------------------------------------------------
+# ---- what C++ throws -----------------------------------------------------------------------------
 
 MAPPING: list[tuple[str, type[BaseException], str]] = [
     ("bad_alloc", MemoryError, ""),
@@ -302,7 +302,7 @@ def test_cpp_exceptions_have_the_drivers_context() -> None:
 def test_pep_479_holds_for_what_is_awaited(language: Any) -> None:
     stop = StopIteration("v")
     awaited = awaitable_that_raises(stop)
-    with pytest.raises(RuntimeError, match="^coroutine raised StopIteration$") as caught:
+    with pytest.raises(RuntimeError, match=r"^coroutine raised StopIteration$") as caught:
         finish(language.pass_through(awaited))
     assert caught.value.__cause__ is stop
 
@@ -315,7 +315,7 @@ def awaitable_that_raises(error: BaseException) -> Any:
     return Awaitable()
 
 
-# ---- conversions ---------------------------------------------------------------------------------------------------------------
+# ---- conversions ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -36,10 +36,12 @@ from support import (
 
 
 class Thing:
-    """Can be weakly referenced, and have any attribute."""
+    """Can be weakly referenced, and refers to this and that."""
 
-    def __init__(self, **attributes: Any) -> None:
-        self.__dict__.update(attributes)
+    def __init__(self, *held: Any) -> None:
+        self.held = held
+        self.me: Thing | None = None
+        self.coroutine: Any = None
 
 
 def reenter() -> None:
@@ -47,7 +49,7 @@ def reenter() -> None:
     raw_lifetime.hold(1, 2).close()
 
 
-# ---- reference cycles --------------------------------------------------------------------------------------------------------
+# ---- reference cycles ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("loop", LOOPS)
@@ -78,7 +80,7 @@ def test_a_cycle_of_several_coroutines(language: Any) -> None:
     outer = language.guarded(middle, log)
     outer.send(None)
     # Not by `bottom` alone: it would die while what awaits it is being closed, and close that again (in CPython, too).
-    cycle = Thing(bottom=bottom)
+    cycle = Thing(bottom)
     cycle.me = cycle
     bottom.owner = outer  # type: ignore[attr-defined]
     reference = weakref.ref(outer)
@@ -119,8 +121,9 @@ def test_a_live_object_is_never_cleared(language: Any) -> None:
     """What is awaited is also referred to from elsewhere, while the coroutine is garbage."""
     awaited = Recorder(1, 2)
     awaited.on_close = lambda: None
-    cycle = Thing(coroutine=language.pass_through(awaited))
+    cycle = Thing()
     cycle.me = cycle
+    cycle.coroutine = language.pass_through(awaited)
     cycle.coroutine.send(None)
     before = dict(awaited.__dict__)
     del cycle
@@ -168,7 +171,7 @@ def test_a_parameter_is_not_seen_by_the_collector_but_released() -> None:
     assert reference() is None
 
 
-# ---- dying -------------------------------------------------------------------------------------------------------------------
+# ---- dying ---------------------------------------------------------------------------------------
 
 
 def test_order_when_a_chain_dies(language: Any) -> None:
@@ -202,14 +205,13 @@ def test_an_error_in_the_cleanup_is_unraisable_and_the_rest_goes_on(language: An
 def test_a_coroutine_that_ignores_its_death_is_destroyed_anyway(language: Any, unraisable: list[Any]) -> None:
     held = Thing()
     reference = weakref.ref(held)
-    awaited = Thing(held=held)
-    steps = [do_yield(1, GeneratorExit, [do_yield(2, BaseException, [do_yield(3), do_call(lambda _: awaited)])])]
+    steps = [do_yield(1, GeneratorExit, [do_yield(2, BaseException, [do_yield(held)])])]
     coroutine = language.script(steps)
     coroutine.send(None)
     del coroutine
     assert [str(error) for error, _ in unraisable] == ["coroutine ignored GeneratorExit"]
     unraisable.clear()
-    del held, awaited, steps
+    del held, steps
     collect()
     assert reference() is None
 
@@ -225,7 +227,8 @@ def test_a_coroutine_that_destroys_its_own_object() -> None:
 
 def test_death_in_another_thread(language: Any) -> None:
     log: list[Any] = []
-    steps = [do_yield(1, GeneratorExit, [do_call(lambda e: log.append(threading.get_ident()) or e), RERAISE])]
+    note = do_call(lambda before: [log.append(threading.get_ident()), before][1])  # type: ignore[func-returns-value]
+    steps = [do_yield(1, GeneratorExit, [note, RERAISE])]
     cell = [language.script(steps)]
     cell[0].send(None)
     thread = threading.Thread(target=cell.clear)
@@ -234,7 +237,7 @@ def test_death_in_another_thread(language: Any) -> None:
     assert log == [thread.ident]
 
 
-# ---- other threads, without the GIL -----------------------------------------------------------------------------------------
+# ---- other threads, without the GIL --------------------------------------------------------------
 
 
 @pytest.mark.parametrize("drop", [raw_lifetime.drop_elsewhere, raw_lifetime.reset_elsewhere])
@@ -275,9 +278,13 @@ def test_an_object_that_dies_elsewhere_runs_its_finalizer_here() -> None:
 def test_what_is_dropped_later_may_enter_again(language: Any) -> None:
     """A queued reference whose finalizer runs coroutines, which drop what is queued."""
     log: list[Any] = []
+
+    def enter(i: int) -> None:
+        log.append((i, finish(language.pass_through(native.value(i)))))
+
     for i in range(10):
         thing = Thing()
-        weakref.finalize(thing, lambda i=i: log.append((i, finish(language.pass_through(native.value(i))))))
+        weakref.finalize(thing, enter, i)
         cell = [thing]
         del thing
         raw_lifetime.drop_elsewhere(cell)
@@ -310,7 +317,7 @@ def test_a_cpp_coroutine_that_dies_elsewhere() -> None:
     assert sys.getrefcount(awaited) == before
 
 
-# ---- threads that share coroutines --------------------------------------------------------------------------------------------
+# ---- threads that share coroutines ---------------------------------------------------------------
 
 
 def test_many_threads_resume_and_destroy(language: Any) -> None:
@@ -340,7 +347,7 @@ def test_many_threads_resume_and_destroy(language: Any) -> None:
     shared.close()
 
 
-# ---- the end of the interpreter -------------------------------------------------------------------------------------------------
+# ---- the end of the interpreter ------------------------------------------------------------------
 
 PRELUDE = """
 import asyncio, gc, os, sys, threading, weakref
@@ -489,7 +496,7 @@ def test_statics_can_be_released_in_time() -> None:
     assert awaited.calls == [("next",)]  # a C++ coroutine is destroyed, not closed (12.1)
 
 
-# ---- fork ------------------------------------------------------------------------------------------------------------------------
+# ---- fork ----------------------------------------------------------------------------------------
 
 
 def test_a_forked_child_goes_on() -> None:
@@ -510,7 +517,7 @@ c.close()
 """)
 
 
-# ---- leaks ------------------------------------------------------------------------------------------------------------------------
+# ---- leaks ---------------------------------------------------------------------------------------
 
 
 class Forever:

@@ -59,7 +59,9 @@ def test_the_stub_is_valid_for_mypy(tmp_path: Path) -> None:
         "    wrong: str = await m.add(1)\n"
         "    return number + len(text) + len(wrong)\n"
     )
-    output, errors, _ = api.run(["--strict", "--no-incremental", f"--python-executable={sys.executable}", str(tmp_path / "user.py")])
+    output, errors, _ = api.run(
+        ["--strict", "--no-incremental", f"--python-executable={sys.executable}", str(tmp_path / "user.py")]
+    )
     assert errors == ""
     assert output.splitlines()[0].startswith(f"{tmp_path / 'user.py'}:6: error: Incompatible types in assignment")
     assert output.splitlines()[-1].startswith("Found 1 error")

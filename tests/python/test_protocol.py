@@ -76,7 +76,7 @@ def finished(language: Any) -> Any:
     return coroutine
 
 
-# ---- 1: creation, names ------------------------------------------------------------------------------------------------
+# ---- 1: creation, names --------------------------------------------------------------------------
 
 
 def test_1_1_a_call_runs_no_body_code(language: Any) -> None:
@@ -136,7 +136,8 @@ def test_1_8_no_iteration_attributes(language: Any) -> None:
 
 
 def test_1_10_identity_truth_and_tracking(language: Any) -> None:
-    one, other = language.value(1), language.value(1)
+    one: Any = language.value(1)
+    other: Any = language.value(1)
     assert one == one
     assert one != other
     assert len({one, other, one}) == 2
@@ -197,7 +198,7 @@ def test_1_16_names_survive_completion(language: Any) -> None:
     assert "coroutine object value at" in repr(coroutine)
 
 
-# ---- 2: send -----------------------------------------------------------------------------------------------------------
+# ---- 2: send -------------------------------------------------------------------------------------
 
 
 def test_2_1_the_first_send_starts_the_body(language: Any) -> None:
@@ -340,7 +341,12 @@ def test_2_11_misuse_is_raised_in_the_drivers_context(language: Any) -> None:
     finish(coroutine)
     assert running
     unstarted = language.value(1)
-    for call in (lambda: unstarted.send(1), lambda: coroutine.send(None), lambda: coroutine.throw(Boom())):
+    calls: list[Callable[[], Any]] = [
+        lambda: unstarted.send(1),
+        lambda: coroutine.send(None),
+        lambda: coroutine.throw(Boom()),
+    ]
+    for call in calls:
         try:
             raise KeyError
         except KeyError as handled:
@@ -350,7 +356,7 @@ def test_2_11_misuse_is_raised_in_the_drivers_context(language: Any) -> None:
     unstarted.close()
 
 
-# ---- 3: what await-iterators give --------------------------------------------------------------------------------------
+# ---- 3: what await-iterators give ----------------------------------------------------------------
 
 
 class SubStop(StopIteration):
@@ -461,7 +467,9 @@ def by_traced_await(coroutine: Any) -> Callable[[Any], Any]:
 
 
 @pytest.mark.parametrize(
-    "entry", [by_send, by_wrapper, by_iter_send, by_native_await, by_cpp_await, by_traced_await], ids=lambda e: e.__name__
+    "entry",
+    [by_send, by_wrapper, by_iter_send, by_native_await, by_cpp_await, by_traced_await],
+    ids=lambda e: e.__name__,
 )
 def test_3_3_all_entry_points_behave_alike(language: Any, entry: Callable[[Any], Callable[[Any], Any]]) -> None:
     step = entry(language.yields([1, None, (2, 3)]))
@@ -482,7 +490,7 @@ def test_3_3_all_entry_points_behave_alike(language: Any, entry: Callable[[Any],
     assert comparable(step(None)) == ("raised", (RuntimeError, "coroutine raised StopIteration"))
 
 
-# ---- 4: StopIteration that leaves a body -------------------------------------------------------------------------------
+# ---- 4: StopIteration that leaves a body ---------------------------------------------------------
 
 
 def si(_: object) -> None:
@@ -564,7 +572,7 @@ def test_4_6_the_iterators_own_throw_may_complete_the_await(language: Any, stop:
     assert outcome(coroutine.throw, Boom()) == ("returned", "v")
 
 
-# ---- 5: throw ----------------------------------------------------------------------------------------------------------
+# ---- 5: throw ------------------------------------------------------------------------------------
 
 
 def throws(coroutine: Any, *arguments: Any) -> Any:
@@ -1062,7 +1070,7 @@ def test_5_24_the_outer_runs_during_a_delegated_throw_or_close(language: Any, th
     assert set(found) == {("raised", (ValueError, EXECUTING))}
 
 
-# ---- 6: close ----------------------------------------------------------------------------------------------------------
+# ---- 6: close ------------------------------------------------------------------------------------
 
 
 def test_6_1_before_the_start(language: Any) -> None:
@@ -1085,7 +1093,8 @@ def test_6_2_silent_if_generator_exit_or_a_return_comes_out(language: Any) -> No
 
 @pytest.mark.parametrize("result", [1, (1, 2), ValueError("v"), StopIteration(2)], ids=repr)
 def test_6_3_the_value_that_close_returns(language: Any, result: object) -> None:
-    for close in (lambda c: c.close(), lambda c: c.__await__().close()):
+    closes: list[Callable[[Any], Any]] = [lambda c: c.close(), lambda c: c.__await__().close()]
+    for close in closes:
         coroutine = language.script([do_yield(1, GeneratorExit, [do_return(result)])])
         coroutine.send(None)
         returned = close(coroutine)
@@ -1116,7 +1125,9 @@ def test_6_5_by_an_await_too(language: Any) -> None:
     coroutine.close()
 
 
-@pytest.mark.parametrize("error", [Boom("b"), KeyboardInterrupt("k"), SystemExit(3), asyncio.CancelledError()], ids=repr)
+@pytest.mark.parametrize(
+    "error", [Boom("b"), KeyboardInterrupt("k"), SystemExit(3), asyncio.CancelledError()], ids=repr
+)
 def test_6_6_another_error_propagates(language: Any, error: BaseException) -> None:
     coroutine = language.script([do_yield(1, GeneratorExit, [do_raise(error)])])
     coroutine.send(None)
@@ -1214,8 +1225,8 @@ def test_6_12_the_outer_cannot_be_closed_from_the_inner_close(language: Any) -> 
         pytest.skip("unbounded recursion in CPython before 3.13")
     found: list[Any] = []
     awaited = Recorder(1)
-    awaited.on_close = lambda: found.append(comparable(outcome(coroutine.close)))
     coroutine = language.pass_through(awaited)
+    awaited.on_close = lambda: found.append(comparable(outcome(coroutine.close)))
     coroutine.send(None)
     coroutine.close()
     assert found == [("raised", (ValueError, EXECUTING))]
@@ -1254,11 +1265,13 @@ def test_6_15_locals_are_released_at_once(language: Any) -> None:
         assert sys.getrefcount(argument) == before, end
 
 
-# ---- 7: await ----------------------------------------------------------------------------------------------------------
+# ---- 7: await ------------------------------------------------------------------------------------
 
 
 def cannot_await(name: str) -> str:
-    return f"'{name}' object can't be awaited" if VERSION >= (3, 14) else f"object {name} can't be used in 'await' expression"
+    if VERSION >= (3, 14):
+        return f"'{name}' object can't be awaited"
+    return f"object {name} can't be used in 'await' expression"
 
 
 def test_7_1_what_is_awaitable(language: Any) -> None:
@@ -1286,7 +1299,9 @@ def plain_generator() -> Generator[int, None, None]:
 
 
 @pytest.mark.parametrize(
-    "wrong", [1, None, int, "text", async_generator(), plain_generator(), plain_generator, [1]], ids=lambda w: str(type(w))
+    "wrong",
+    [1, None, int, "text", async_generator(), plain_generator(), plain_generator, [1]],
+    ids=lambda w: str(type(w)),
 )
 def test_7_2_what_is_not(language: Any, wrong: Any) -> None:
     with pytest.raises(TypeError, match=exactly(cannot_await(type(wrong).__name__))):
@@ -1319,10 +1334,10 @@ def test_7_3_await_must_return_an_iterator(language: Any) -> None:
     for given in (inner, flagged()):
         text = wrong + type(given).__name__ if wrong else "__await__() returned a coroutine"
         with pytest.raises(TypeError, match=exactly(text)):
-            language.pass_through(awaitable(lambda given=given: given)).send(None)
+            language.pass_through(awaitable(iter([given]).__next__)).send(None)
     inner.close()
     for give in (native.value, raw_protocol.value):
-        assert finish(language.pass_through(awaitable(lambda give=give: give("w").__await__()))) == "w"
+        assert finish(language.pass_through(awaitable(give("w").__await__))) == "w"
 
 
 def test_7_4_await_that_raises_or_is_none(language: Any) -> None:
@@ -1464,7 +1479,7 @@ async def loop_over(coroutine: Any) -> None:
         pass
 
 
-# ---- 9: the object that __await__ returns --------------------------------------------------------------------------------
+# ---- 9: the object that __await__ returns --------------------------------------------------------
 
 
 def test_9_1_a_new_wrapper_each_time(language: Any) -> None:
@@ -1510,7 +1525,12 @@ def test_9_3_operations_forward(language: Any) -> None:
     assert comparable(outcome(wrapper.throw, 1))[1][0] is TypeError
     error = Boom()
     assert outcome(wrapper.throw, error) == ("raised", error)
-    for call in (lambda: next(wrapper), lambda: wrapper.send(None), lambda: wrapper.send(1), lambda: wrapper.throw(error)):
+    for call in (
+        lambda: next(wrapper),
+        lambda: wrapper.send(None),
+        lambda: wrapper.send(1),
+        lambda: wrapper.throw(error),
+    ):
         assert comparable(outcome(call)) == ("raised", (RuntimeError, REUSE))
     assert wrapper.close() is None
     with pytest.raises(TypeError, match=exactly("coroutine_wrapper.send() takes exactly one argument (0 given)")):
@@ -1530,7 +1550,7 @@ def test_9_5_a_list_of_it_has_the_yields(language: Any) -> None:
     assert list(language.yields([1, None, (2, 3)]).__await__()) == [1, None, (2, 3)]
 
 
-# ---- 10: copies and pickles ------------------------------------------------------------------------------------------------
+# ---- 10: copies and pickles ----------------------------------------------------------------------
 
 
 def test_10_1_neither_copied_nor_pickled(language: Any) -> None:
@@ -1542,7 +1562,8 @@ def test_10_1_neither_copied_nor_pickled(language: Any) -> None:
                 pickle.dumps(thing, protocol)
             with pytest.raises(TypeError, match=text):
                 thing.__reduce_ex__(protocol)
-        for call in (copy.copy, copy.deepcopy, lambda t: t.__reduce__()):
+        calls: list[Callable[[Any], Any]] = [copy.copy, copy.deepcopy, lambda t: t.__reduce__()]
+        for call in calls:
             with pytest.raises(TypeError, match=text):
                 call(thing)
         with pytest.raises(ValueError, match="unmarshallable object"):
@@ -1562,7 +1583,7 @@ def test_10_3_weak_references_and_finalizers(language: Any) -> None:
     assert sorted(log) == ["callback", "finalize"]
 
 
-# ---- 11: never awaited -----------------------------------------------------------------------------------------------------
+# ---- 11: never awaited ---------------------------------------------------------------------------
 
 
 def warned(make: Callable[[], Any]) -> list[Any]:
@@ -1706,7 +1727,7 @@ def test_11_7_a_hook_that_raises(language: Any, monkeypatch: pytest.MonkeyPatch,
     assert [e for e, _ in unraisable] == [error]
 
 
-# ---- 12: finalization ------------------------------------------------------------------------------------------------------
+# ---- 12: finalization ----------------------------------------------------------------------------
 
 
 def test_12_1_dying_suspended_closes_it(language: Any, awaiter: Any) -> None:
@@ -1832,7 +1853,7 @@ def test_12_7_a_pending_task_that_dies(language: Any) -> None:
     assert sorted(log) == ["Task was destroyed but it is pending!", "inner guard", "outer guard"]
 
 
-# ---- 13: contexts, threads, recursion ---------------------------------------------------------------------------------------
+# ---- 13: contexts, threads, recursion ------------------------------------------------------------
 
 
 def test_13_1_each_step_runs_in_the_drivers_context(language: Any, awaiter: Any) -> None:

@@ -155,17 +155,17 @@ public:
 
     /// A user's own class takes part by having await(), which gives an await-iterator (3.1, 5.20, 5.21, 6.9).
     template <class T>
-        requires(!requires { typename std::remove_cvref_t<T>::awaiter_type; } && requires(T&& awaited) {
-            awaited.await().send().done();
-        })
+        requires(
+            !requires { typename std::remove_cvref_t<T>::awaiter_type; } &&
+            requires(T&& awaited) { awaited.await().send().done(); })
     auto await_transform(T&& awaited) {
         return foreign_awaiter<decltype(awaited.await()), Yield, Send>(awaited.await());
     }
 
     template <class T>
-        requires(!requires { typename std::remove_cvref_t<T>::awaiter_type; } && !requires(T&& awaited) {
-            awaited.await().send().done();
-        })
+        requires(
+            !requires { typename std::remove_cvref_t<T>::awaiter_type; } &&
+            !requires(T&& awaited) { awaited.await().send().done(); })
     std::suspend_never await_transform(T&&) {
         static_assert(!std::is_same_v<T, T>, "isthmus: this type cannot be awaited in an isthmus coroutine");
         return {};

@@ -112,9 +112,7 @@ public:
         return closed ? nullptr : to_exception_ptr(take_raised());
     }
 
-    void visit(void (*visitor)(void*, void*), void* context) const noexcept final {
-        visitor(iterator_.ptr(), context);
-    }
+    void visit(void (*visitor)(void*, void*), void* context) const noexcept final { visitor(iterator_.ptr(), context); }
     const void** thrown() noexcept final { return &thrown_; }
 
 protected:
@@ -220,8 +218,7 @@ public:
     using send_type = object;
 
     template <class Awaited>
-    explicit python_awaiter(Awaited&& awaited) noexcept
-        : python_delegate(std::forward<Awaited>(awaited).awaited) {}
+    explicit python_awaiter(Awaited&& awaited) noexcept : python_delegate(std::forward<Awaited>(awaited).awaited) {}
 
     bool await_ready() {
         require_gil();

@@ -87,8 +87,8 @@ public:
             explicit sender(std::shared_ptr<result> to) noexcept : target(std::move(to)) {}
             ~sender() {
                 if (std::shared_ptr<result> mine = take()) {
-                    result::set_exception(std::move(mine), std::make_exception_ptr(std::future_error(
-                                                               std::future_errc::broken_promise)));
+                    result::set_exception(std::move(mine),
+                                          std::make_exception_ptr(std::future_error(std::future_errc::broken_promise)));
                 }
             }
             sender(const sender&) = delete;
@@ -127,9 +127,9 @@ class completion<T>::awaiter_type final : detail::pending_awaiter<result> {
     using base = detail::pending_awaiter<result>;
 
 public:
+    using base::await_suspend;
     using typename base::send_type;
     using typename base::yield_type;
-    using base::await_suspend;
 
     explicit awaiter_type(completion& awaited) : awaited_(awaited) {}
     explicit awaiter_type(completion&& awaited) : awaited_(awaited) {}

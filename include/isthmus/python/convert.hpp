@@ -119,12 +119,12 @@ struct converter<std::string> {
 /// Whether a T refers to something it does not own, so that a coroutine, which outlives the call that made it, must
 /// not take it from a binding library's converter (C++ Core Guidelines CP.53). Specialise it for a type of your own.
 template <class T>
-inline constexpr bool enable_borrowed =
-    (std::is_pointer_v<T> && !std::is_function_v<std::remove_pointer_t<T>>) || std::is_null_pointer_v<T> || std::ranges::view<T> || requires(T value) {
-        // a handle: an object of a binding library that does not own
-        requires std::is_trivially_destructible_v<T>;
-        { value.ptr() } -> std::convertible_to<PyObject*>;
-    };
+inline constexpr bool enable_borrowed = (std::is_pointer_v<T> && !std::is_function_v<std::remove_pointer_t<T>>) ||
+                                        std::is_null_pointer_v<T> || std::ranges::view<T> || requires(T value) {
+                                            // a handle: an object of a binding library that does not own
+                                            requires std::is_trivially_destructible_v<T>;
+                                            { value.ptr() } -> std::convertible_to<PyObject*>;
+                                        };
 template <class T>
 inline constexpr bool enable_borrowed<std::reference_wrapper<T>> = true;
 
@@ -161,11 +161,10 @@ inline constexpr bool is_borrowed = borrows<T>::value;
 
 /// Whether a parameter may be `self`: a reference or pointer to a class of the user's, and not to a Python object.
 template <class T, class Class = std::remove_cv_t<std::remove_pointer_t<std::remove_reference_t<T>>>>
-concept may_be_self =
-    (std::is_reference_v<T> || std::is_pointer_v<T>) && std::is_class_v<Class> && !is_standard<Class>() &&
-    !std::is_same_v<Class, PyObject> && !requires(Class& object) {
-        { object.ptr() } -> std::convertible_to<PyObject*>;
-    };
+concept may_be_self = (std::is_reference_v<T> || std::is_pointer_v<T>) && std::is_class_v<Class> &&
+                      !is_standard<Class>() && !std::is_same_v<Class, PyObject> && !requires(Class& object) {
+                          { object.ptr() } -> std::convertible_to<PyObject*>;
+                      };
 /// Whether it may be the closure of a lambda, after which comes what the lambda takes.
 template <class T>
 concept may_be_closure = may_be_self<T> && requires { &std::remove_cvref_t<T>::operator(); };

@@ -104,10 +104,11 @@ auto own_closure(Closure closure, coroutine<Return> (*)(Parameters...)) {
 /// the coroutine has run.
 template <class... Parameters>
 constexpr void require_owned_parameters() {
-    static_assert((!is_borrowed<Parameters> && ...),
-                  "isthmus: a coroutine bound to Python must not take a parameter by reference, pointer or view, since "
-                  "it outlives the call that made it: take it by value (std::string for const std::string&, const char* "
-                  "or std::string_view, std::vector<T> for std::span<T>, an owning object for a handle)");
+    static_assert(
+        (!is_borrowed<Parameters> && ...),
+        "isthmus: a coroutine bound to Python must not take a parameter by reference, pointer or view, since "
+        "it outlives the call that made it: take it by value (std::string for const std::string&, const char* "
+        "or std::string_view, std::vector<T> for std::span<T>, an owning object for a handle)");
 }
 template <class Self, class... Parameters>
 constexpr void require_owned_method_parameters() {
@@ -120,10 +121,9 @@ inline constexpr coroutine_operations operations{take_result<Return, Binding>, B
 } // namespace detail
 
 /// Makes the Python object of a coroutine, which is left empty. `keep_alive` lives until the coroutine ends: `self` of
-/// a method. `Binding` says how a result is converted (it is told `policy`) and how a C++ exception is translated. Needs
-/// the GIL. Throws
-/// py::error: a TypeError if the coroutine function took a parameter that it does not own, or if the coroutine is
-/// running or awaited, a MemoryError.
+/// a method. `Binding` says how a result is converted (it is told `policy`) and how a C++ exception is translated.
+/// Needs the GIL. Throws py::error: a TypeError if the coroutine function took a parameter that it does not own, or if
+/// the coroutine is running or awaited, a MemoryError.
 template <class Binding = detail::by_converter, class Return>
 object to_python(coroutine<Return>&& source, object keep_alive = object(), int policy = 0) {
     using isthmus::detail::frame_access;
@@ -137,7 +137,8 @@ object to_python(coroutine<Return>&& source, object keep_alive = object(), int p
                         "object, since it outlives the call: take the parameter by value");
         }
         if (f->link != 0 && (f->attached() || isthmus::detail::is_running(*f))) {
-            throw error(PyExc_TypeError, "a C++ coroutine that is running or being awaited cannot become a Python object");
+            throw error(PyExc_TypeError,
+                        "a C++ coroutine that is running or being awaited cannot become a Python object");
         }
     }
     object made = checked(state.coroutine_type->tp_alloc(state.coroutine_type, 0));
@@ -151,8 +152,8 @@ object to_python(coroutine<Return>&& source, object keep_alive = object(), int p
     return made;
 }
 
-/// Makes a bound class awaitable: `.def("__await__", isthmus::py::as_await(&Job::run))`, where run() takes no parameters
-/// and returns a coroutine. `await job` then runs a new one.
+/// Makes a bound class awaitable: `.def("__await__", isthmus::py::as_await(&Job::run))`, where run() takes no
+/// parameters and returns a coroutine. `await job` then runs a new one.
 template <class Class, class Return>
 auto as_await(coroutine<Return> (Class::*run)()) {
     return [run](Class& self) { return detail::awaited_coroutine<Return>{(self.*run)()}; };

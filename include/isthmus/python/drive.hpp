@@ -32,7 +32,7 @@ struct coroutine_object {
     PyObject* name;       ///< null until somebody sets it; then not derived from `where` any more
     PyObject* qualname;
     PyObject* origin;
-    int result_policy;    ///< the binding library's return value policy, for take_result
+    int result_policy; ///< the binding library's return value policy, for take_result
     std::source_location where;
 
     static coroutine_object* of(PyObject* self) noexcept { return reinterpret_cast<coroutine_object*>(self); }

@@ -52,13 +52,11 @@ public:
     /// Makes it readable. If it cannot take more, it is readable already.
     void notify() const noexcept {
         const std::uint64_t one = 1;
-        while (::write(write_, &one, sizeof(one)) < 0 && errno == EINTR) {
-        }
+        while (::write(write_, &one, sizeof(one)) < 0 && errno == EINTR) {}
     }
     void clear() const noexcept {
         std::uint64_t counted[16];
-        while (::read(read_, counted, sizeof(counted)) > 0 || errno == EINTR) {
-        }
+        while (::read(read_, counted, sizeof(counted)) > 0 || errno == EINTR) {}
     }
 
 private:
@@ -161,8 +159,7 @@ public:
         pending_result* before = head_.load(std::memory_order_relaxed);
         do {
             finished->next_ = before;
-        } while (!head_.compare_exchange_weak(before, finished, std::memory_order_release,
-                                              std::memory_order_relaxed));
+        } while (!head_.compare_exchange_weak(before, finished, std::memory_order_release, std::memory_order_relaxed));
         if (before == nullptr) {
             wakeup_.notify();
         }
@@ -174,7 +171,7 @@ private:
     static inline PyMethodDef drain_method{"isthmus_completions", drain, METH_NOARGS, nullptr};
 
     std::atomic<pending_result*> head_{nullptr};
-    long expected_ = 0;       // guarded by the GIL
+    long expected_ = 0; // guarded by the GIL
     pid_t process_ = ::getpid();
     wakeup wakeup_;
 };

@@ -189,11 +189,11 @@ inline PyMethodDef coroutine_methods[] = {
 };
 
 inline PyMethodDef iterator_methods[] = {
-    {"send", [](PyObject* self, PyObject* value) { return send_method(iterator_object::target(self), value); },
-     METH_O, PyDoc_STR("send(arg) -> send 'arg' into coroutine,\nreturn next iterated value or raise StopIteration.")},
+    {"send", [](PyObject* self, PyObject* value) { return send_method(iterator_object::target(self), value); }, METH_O,
+     PyDoc_STR("send(arg) -> send 'arg' into coroutine,\nreturn next iterated value or raise StopIteration.")},
     {"throw",
-     reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(
-         +[](PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
+     reinterpret_cast<PyCFunction>(
+         reinterpret_cast<void (*)()>(+[](PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
              return throw_method(iterator_object::target(self), arguments, count);
          })),
      METH_FASTCALL, PyDoc_STR("throw(value)\nthrow(type[,value[,traceback]])")},

@@ -96,8 +96,8 @@ inline PyObject* capture_origin() noexcept {
         auto* const python_frame = reinterpret_cast<PyFrameObject*>(at.ptr());
         const object code = object::steal(reinterpret_cast<PyObject*>(PyFrame_GetCode(python_frame)));
         const auto* const fields = reinterpret_cast<PyCodeObject*>(code.ptr());
-        const object entry = object::steal(Py_BuildValue("(OiO)", fields->co_filename,
-                                                         PyFrame_GetLineNumber(python_frame), fields->co_name));
+        const object entry = object::steal(
+            Py_BuildValue("(OiO)", fields->co_filename, PyFrame_GetLineNumber(python_frame), fields->co_name));
         if (!entry || PyList_Append(entries.ptr(), entry.ptr()) != 0) {
             break;
         }

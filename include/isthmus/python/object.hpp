@@ -52,9 +52,7 @@ public:
         if (added == nullptr) {
             return;
         }
-        while (!head.compare_exchange_weak(added->next, added, std::memory_order_release,
-                                           std::memory_order_relaxed)) {
-        }
+        while (!head.compare_exchange_weak(added->next, added, std::memory_order_release, std::memory_order_relaxed)) {}
     }
     /// Drops what is queued. Needs the GIL. A few relaxed loads when there is nothing.
     static void drain() noexcept {

@@ -108,12 +108,12 @@ private:
             Py_RETURN_NONE; // a forked child: the threads are the parent's
         }
         std::deque<std::shared_ptr<pool_job>> unstarted;
-        Py_BEGIN_ALLOW_THREADS
-        {
+        Py_BEGIN_ALLOW_THREADS {
             std::unique_lock lock(pool->mutex_);
             pool->stopping_ = true;
             unstarted.swap(pool->queue_);
             std::vector<std::stop_source> sources; // their callbacks may take any lock
+            sources.reserve(pool->running_.size());
             for (const pool_job* const job : pool->running_) {
                 sources.push_back(job->stop);
             }
@@ -127,8 +127,7 @@ private:
                                     [](const pool_job* job) { return job->takes_token; });
             });
         }
-        Py_END_ALLOW_THREADS
-        unstarted.clear(); // with the GIL
+        Py_END_ALLOW_THREADS unstarted.clear(); // with the GIL
         Py_RETURN_NONE;
     }
     static inline PyMethodDef stop_method{"isthmus_stop_threads", stop_all, METH_NOARGS, nullptr};

@@ -52,7 +52,8 @@ struct interned {
 };
 inline constexpr interned interned_names[] = {
     {&interpreter_state::throw_, "throw"},
-    {&interpreter_state::close, "close"},       {&interpreter_state::cr_await, "cr_await"},
+    {&interpreter_state::close, "close"},
+    {&interpreter_state::cr_await, "cr_await"},
     {&interpreter_state::gi_code, "gi_code"},
 };
 
@@ -102,9 +103,10 @@ inline interpreter_state& interpreter_state::get() {
     return *cached;
 }
 
-/// Calls into Python from under C++ frames. Up to CPython 3.13, a daemon thread that wants the GIL while the interpreter
-/// finalises is ended by pthread_exit, which glibc does by unwinding: destructors would run without the GIL, and the
-/// first noexcept function would terminate the process. So the thread stops here for good, as CPython 3.14 does it.
+/// Calls into Python from under C++ frames. Up to CPython 3.13, a daemon thread that wants the GIL while the
+/// interpreter finalises is ended by pthread_exit, which glibc does by unwinding: destructors would run without the
+/// GIL, and the first noexcept function would terminate the process. So the thread stops here for good, as CPython 3.14
+/// does it.
 template <class Call>
 auto into_python(Call call) noexcept {
 #if PY_VERSION_HEX < 0x030E0000 && defined(__GLIBCXX__)

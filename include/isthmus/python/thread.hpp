@@ -13,8 +13,9 @@
 
 namespace isthmus::inline v1::py {
 
-/// `self` of a bound method: the C++ object, and a reference to the Python object that owns it, so that it lives as long
-/// as this does. For functions bound as methods whose work may outlive the call: nanobind and pybind11 convert to it.
+/// `self` of a bound method: the C++ object, and a reference to the Python object that owns it, so that it lives as
+/// long as this does. For functions bound as methods whose work may outlive the call: nanobind and pybind11 convert to
+/// it.
 template <class Class>
 class self {
 public:
@@ -51,7 +52,8 @@ public:
     using value_type = thread_result<Function>;
 
     thread_job(std::shared_ptr<completion_queue> queue, Function function)
-        : pending_result(std::move(queue)), pool_job(std::is_invocable_v<Function&, std::stop_token>), function_(std::move(function)) {}
+        : pending_result(std::move(queue)), pool_job(std::is_invocable_v<Function&, std::stop_token>),
+          function_(std::move(function)) {}
 
     value_type take() {
         if (outcome_.index() == 2) {
@@ -91,9 +93,9 @@ class thread_awaiter final : pending_awaiter<thread_job<Function>> {
     using base = pending_awaiter<thread_job<Function>>;
 
 public:
+    using base::await_suspend;
     using typename base::send_type;
     using typename base::yield_type;
-    using base::await_suspend;
 
     template <class Call>
     explicit thread_awaiter(Call&& call) : function_(std::forward<Call>(call).function()) {}
@@ -247,9 +249,9 @@ auto bind_member(Member member, type_list<Parameters...>) {
 } // namespace detail
 
 /// Runs a blocking callable on a worker thread: `co_await py::in_thread(f)` in a py::coroutine on asyncio or uvloop, or
-/// `m.def("solve", py::in_thread(&solve))`, which makes an existing blocking function awaitable. `f` must not use Python.
-/// Its exceptions arrive at the co_await. A callable may take a std::stop_token, as its last parameter, which is set when
-/// whoever waits is cancelled: the result is then abandoned, and dies on the loop's thread, as `f` does.
+/// `m.def("solve", py::in_thread(&solve))`, which makes an existing blocking function awaitable. `f` must not use
+/// Python. Its exceptions arrive at the co_await. A callable may take a std::stop_token, as its last parameter, which
+/// is set when whoever waits is cancelled: the result is then abandoned, and dies on the loop's thread, as `f` does.
 ///
 /// Needs the GIL where it is awaited; the workers never take it. Throws py::error: a RuntimeError if no asyncio loop
 /// is running or the interpreter is shutting down. At interpreter exit, callables with a stop token are waited for.
@@ -270,7 +272,7 @@ auto in_thread(Return (*function)(Args...)) {
 /// A member function: bound, it takes `self` first, which lives until the thread is done with it.
 template <class Signature, class Class>
     requires std::is_function_v<Signature>
-auto in_thread(Signature Class::*member) {
+auto in_thread(Signature Class::* member) {
     return detail::bind_member<Class>(member, typename detail::call_signature<Signature Class::*>::type());
 }
 

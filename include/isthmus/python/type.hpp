@@ -30,8 +30,8 @@ inline void warn_never_awaited(PyObject* self) noexcept {
     }
     if (!warned) {
         const object qualname = object::steal(get_qualname(self));
-        if (!qualname || PyErr_WarnFormat(PyExc_RuntimeWarning, 1, "coroutine '%S' was never awaited",
-                                          qualname.ptr()) < 0) {
+        if (!qualname ||
+            PyErr_WarnFormat(PyExc_RuntimeWarning, 1, "coroutine '%S' was never awaited", qualname.ptr()) < 0) {
             PyErr_WriteUnraisable(self);
         }
     }
