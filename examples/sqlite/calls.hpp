@@ -46,13 +46,17 @@ public:
 
     /// True if nobody works on the queue: then the caller has somebody call work(), or else give_up().
     [[nodiscard]] bool add(std::shared_ptr<call> added, end where) {
-        const std::lock_guard lock(mutex_);
-        call& it = *added;
-        it.state = call::state_type::waiting;
-        it.place = waiting_.insert(where == end::front ? waiting_.begin() : waiting_.end(), std::move(added));
-        ++changes_;
-        wake_.notify_one();
-        return !std::exchange(somebody_works_, true);
+        bool start = false;
+        {
+            const std::lock_guard lock(mutex_);
+            call& it = *added;
+            it.state = call::state_type::waiting;
+            it.place = waiting_.insert(where == end::front ? waiting_.begin() : waiting_.end(), std::move(added));
+            ++changes_;
+            start = !std::exchange(somebody_works_, true);
+        }
+        wake_.notify_one(); // not under the lock, which the woken one needs
+        return start;
     }
     void give_up() noexcept {
         const std::lock_guard lock(mutex_);

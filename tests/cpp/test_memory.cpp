@@ -223,7 +223,8 @@ struct late {
 };
 
 TEST(Memory, AThreadLocalOutlivesTheCache) {
-    static std::atomic<int> destroyed = 0;
+    static std::atomic<int> destroyed;
+    destroyed = 0;
     std::thread([] {
         static thread_local late before; // made before the thread's first coroutine, so destroyed after its cache
         before.held.reset();
@@ -234,7 +235,8 @@ TEST(Memory, AThreadLocalOutlivesTheCache) {
 }
 
 TEST(Memory, AThreadLocalDiesBeforeTheCache) {
-    static std::atomic<int> destroyed = 0;
+    static std::atomic<int> destroyed;
+    destroyed = 0;
     std::thread([] {
         isthmus::run(awaits(1));
         static thread_local late after;
@@ -247,8 +249,10 @@ TEST(Memory, AThreadLocalDiesBeforeTheCache) {
 /// Statics die after the thread_locals of the main thread; that the program still ends well is the test.
 late made_before_main;
 TEST(Memory, AStaticOutlivesTheCache) {
-    static std::atomic<int> destroyed = 0;
+    static std::atomic<int> destroyed;
     static late local;
+    local.held.reset();
+    destroyed = 0;
     local.held.emplace(holds(flag(destroyed)));
     local.held->send();
     made_before_main.held.emplace(pauses(1));

@@ -1,8 +1,10 @@
 """Compiles programs that must not compile, and checks that they fail for the right reason.
 
 Each ``*.cpp`` here begins with a line ``// expect: <text>``. The program must fail to compile with that text in the
-compiler's output; compiled with ``-DFIXED``, it must compile. Those in ``python/`` also see the headers of CPython,
-nanobind and pybind11, so this script runs with an interpreter that has both.
+compiler's output; compiled with ``-DFIXED``, it must compile. Each line that ends with ``// refused`` must be named in
+the output too, so that one program can hold many cases; they must differ in what they instantiate, since a compiler
+reports that only once. Those in ``python/`` also see the headers of CPython, nanobind and pybind11, so this script runs
+with an interpreter that has both.
 """
 
 import argparse
@@ -33,7 +35,8 @@ def check(compiler: str, source: Path, extra: list[str]) -> str | None:
     expected = first_line.removeprefix("// expect: ").strip()
 
     def compile_with(*more: str) -> tuple[bool, str]:
-        command = [compiler, *FLAGS, *extra, *more, str(source)]
+        all_errors = ["-ferror-limit=0"] if "clang" in compiler else []
+        command = [compiler, *FLAGS, *all_errors, *extra, *more, str(source)]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         return result.returncode == 0, result.stderr
 
@@ -42,6 +45,9 @@ def check(compiler: str, source: Path, extra: list[str]) -> str | None:
         return "compiles, and must not"
     if expected not in output:
         return f"fails, but without the text {expected!r}:\n{output}"
+    for number, line in enumerate(source.read_text().splitlines(), 1):
+        if line.endswith("// refused") and f"{source.name}:{number}:" not in output:
+            return f"line {number} is not refused: {line.strip()}"
     compiled, output = compile_with("-DFIXED", "-Werror")
     if not compiled:
         return f"fails with -DFIXED too:\n{output}"
