@@ -232,6 +232,7 @@ py::coroutine<> async_connection::close() {
     client_->state = client::state_type::closed;
     auto work = [](database& on) {
         on.connection.reset();
+        on.calls.expect_no_more();
         return true;
     };
     co_await make_call(client_, std::move(work), current_transactions(), interrupts::refused);

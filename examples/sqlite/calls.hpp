@@ -44,20 +44,17 @@ public:
     };
     enum class end { front, back };
 
-    /// True if nobody works on the queue: then the caller has somebody call work(), or else give_up().
+    /// True if nobody works on the queue: then the caller has somebody call work(), or else give_up(). If somebody
+    /// does, wake() hurries him.
     [[nodiscard]] bool add(std::shared_ptr<call> added, end where) {
-        bool start = false;
-        {
-            const std::lock_guard lock(mutex_);
-            call& it = *added;
-            it.state = call::state_type::waiting;
-            it.place = waiting_.insert(where == end::front ? waiting_.begin() : waiting_.end(), std::move(added));
-            ++changes_;
-            start = !std::exchange(somebody_works_, true);
-        }
-        wake_.notify_one(); // not under the lock, which the woken one needs
-        return start;
+        const std::lock_guard lock(mutex_);
+        call& it = *added;
+        it.state = call::state_type::waiting;
+        it.place = waiting_.insert(where == end::front ? waiting_.begin() : waiting_.end(), std::move(added));
+        ++changes_;
+        return !std::exchange(somebody_works_, true);
     }
+    void wake() noexcept { wake_.notify_one(); }
     void give_up() noexcept {
         const std::lock_guard lock(mutex_);
         somebody_works_ = false;
@@ -94,7 +91,7 @@ public:
             wake_.wait(lock, [this] { return !busy_; });
             const auto chosen = stop.stop_requested() ? waiting_.end() : next();
             if (chosen == waiting_.end()) {
-                if (!stop.stop_requested() && expect_another(lock)) {
+                if (!stop.stop_requested() && !last_one_ && expect_another(lock)) {
                     continue;
                 }
                 somebody_works_ = false;
@@ -115,7 +112,12 @@ public:
         }
     }
 
-    // For calls and actions that run: transactions begin and end.
+    /// For a call that runs: it is not worth while to wait for more.
+    void expect_no_more() noexcept {
+        const std::lock_guard lock(mutex_);
+        last_one_ = true;
+    }
+    // Likewise: transactions begin and end.
     void begin(transaction_id transaction) {
         const std::lock_guard lock(mutex_);
         running_.push_back(transaction);
@@ -152,12 +154,12 @@ private:
     }
 
     /// Waits a little for one more call: who has just got a result often asks for the next, and starting a worker is
-    /// dear. Only a few may wait like that; others may need the threads.
+    /// dear. Only a few may wait like that, fewer than there are threads: others need them.
     bool expect_another(std::unique_lock<std::mutex>& lock) {
         static std::atomic<int> expecting = 0;
         const unsigned before = changes_;
-        const bool added = ++expecting <= 4 &&
-                           wake_.wait_for(lock, std::chrono::microseconds(200), [&] { return changes_ != before; });
+        const bool added =
+            ++expecting <= 4 && wake_.wait_for(lock, std::chrono::milliseconds(5), [&] { return changes_ != before; });
         --expecting;
         return added;
     }
@@ -165,6 +167,7 @@ private:
     mutable std::mutex mutex_;
     std::condition_variable wake_;
     bool somebody_works_ = false;
+    bool last_one_ = false;
     bool busy_ = false;    ///< a call or an action runs
     unsigned changes_ = 0; ///< after which a call may be made that could not be before
     std::list<std::shared_ptr<call>> waiting_;

@@ -106,6 +106,35 @@ void client::require_open() const {
 void client::add(std::shared_ptr<call_queue::call> added, call_queue::end where) {
     if (target->calls.add(std::move(added), where)) {
         start_worker();
+    } else {
+        wake_worker();
+    }
+}
+
+/// To wake a thread costs more than many a call. One call alone is begun at once; when there are several, each worker
+/// is woken once for all that the loop's tasks have asked until it is their turn again.
+void client::wake_worker() {
+    if (waiting::count == 1) {
+        target->calls.wake();
+        return;
+    }
+    if (std::exchange(to_be_woken_, true)) {
+        return;
+    }
+    static std::vector<std::shared_ptr<client>> to_wake;
+    static PyMethodDef method{"isthmus_sqlite_wake",
+                              [](PyObject*, PyObject*) noexcept -> PyObject* {
+                                  for (const std::shared_ptr<client>& each : std::exchange(to_wake, {})) {
+                                      each->to_be_woken_ = false;
+                                      each->target->calls.wake();
+                                  }
+                                  Py_RETURN_NONE;
+                              },
+                              METH_NOARGS, nullptr};
+    to_wake.push_back(shared_from_this());
+    if (to_wake.size() == 1) {
+        static PyObject* const wake_all = py::checked(PyCFunction_New(&method, nullptr)).release();
+        nanobind::module_::import_("asyncio").attr("get_running_loop")().attr("call_soon")(nanobind::borrow(wake_all));
     }
 }
 

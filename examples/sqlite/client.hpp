@@ -39,7 +39,7 @@ private:
 
 /// What the event loop's side shares: connection, queries, transactions, and the coroutines that wait for a call. When
 /// the last of them is gone, a call that still runs is stopped.
-class client {
+class client : public std::enable_shared_from_this<client> {
 public:
     enum class state_type { unopened, open, closed };
 
@@ -56,8 +56,10 @@ public:
 
 private:
     void start_worker();
+    void wake_worker();
 
     isthmus::py::coroutine<> worker_;
+    bool to_be_woken_ = false;
 };
 
 /// The running transactions that the caller belongs to. A context variable knows them, so that a task which is started
@@ -108,10 +110,15 @@ private:
 /// Sees to it that a call is not made, or is interrupted, when nobody waits for it any more.
 class waiting {
 public:
-    waiting(call_queue& queue, call_queue::call& made) noexcept : queue_(queue), made_(made) {}
-    ~waiting() { queue_.withdraw(made_); }
+    waiting(call_queue& queue, call_queue::call& made) noexcept : queue_(queue), made_(made) { ++count; }
+    ~waiting() {
+        --count;
+        queue_.withdraw(made_);
+    }
     waiting(const waiting&) = delete;
     waiting& operator=(const waiting&) = delete;
+
+    static inline int count = 0; ///< guarded by the GIL
 
 private:
     call_queue& queue_;

@@ -59,10 +59,10 @@ def degrees(text: str) -> float:
 def zones() -> Iterator[Row]:
     for line in shared("zoneinfo/zone1970.tab", "tzdata").read_text().splitlines():
         if not line.startswith("#"):
-            countries, coordinates, name, *comment = line.split("\t")
+            countries, coordinates, name, *comments = line.split("\t")
             latitude, longitude = re.findall(r"[+-]\d+", coordinates)
             for country in countries.split(","):
-                yield name, country, degrees(latitude), degrees(longitude), *(comment or [None])
+                yield name, country, degrees(latitude), degrees(longitude), comments[0] if comments else None
 
 
 def load() -> list[Table]:

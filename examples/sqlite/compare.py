@@ -1,4 +1,4 @@
-"""The same work by isthmus_sqlite and by aiosqlite, in turns, in one process: `python compare.py` prints the medians."""
+"""The same work by isthmus_sqlite and by aiosqlite, in turns, in one process."""
 
 import asyncio
 import gc
@@ -7,12 +7,13 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import aiosqlite
 import codes
 import isthmus_sqlite
 import uvloop
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -117,17 +118,22 @@ def works(tables: list[codes.Table]) -> dict[str, Work]:
 
     return {
         f"insert {sum(len(table.rows) for table in tables):,} rows": insert,
-        f"{LOOK_UPS:,} look-ups, one after the other": one_by_one,
-        f"{LOOK_UPS:,} look-ups at once, 1 connection": at_once,
-        f"{LOOK_UPS:,} look-ups at once, 4 connections": at_once_on_all,
-        f"4 times all {len(languages):,} languages: fetchall": read,
-        f"4 times all {len(languages):,} languages: async for": iterate,
+        f"{LOOK_UPS:,} look-ups in sequence": one_by_one,
+        f"{LOOK_UPS:,} at once, 1 connection": at_once,
+        f"{LOOK_UPS:,} at once, 4 connections": at_once_on_all,
+        f"{len(languages):,} languages x 4: fetchall": read,
+        f"{len(languages):,} languages x 4: async for": iterate,
     }
 
 
-async def measure(make: Callable[[], Driver], doing: dict[str, Work]) -> dict[str, tuple[float, Any]]:
-    """The seconds and the result of each."""
-    measured: dict[str, tuple[float, Any]] = {}
+class Measured(NamedTuple):
+    seconds: float
+    cpu_seconds: float
+    result: Any
+
+
+async def measure(make: Callable[[], Driver], doing: dict[str, Work]) -> dict[str, Measured]:
+    measured: dict[str, Measured] = {}
     with tempfile.TemporaryDirectory() as folder:
         drivers = [make() for _ in range(4)]
         for driver in drivers:
@@ -135,18 +141,28 @@ async def measure(make: Callable[[], Driver], doing: dict[str, Work]) -> dict[st
         await drivers[0].execute("PRAGMA journal_mode = WAL")
         for name, work in doing.items():
             gc.collect()
-            start = time.perf_counter()
+            start, cpu_start = time.perf_counter(), time.process_time()
             result = await work(drivers)
-            measured[name] = time.perf_counter() - start, result
+            measured[name] = Measured(time.perf_counter() - start, time.process_time() - cpu_start, result)
         for driver in drivers:
             await driver.close()
     return measured
 
 
+def new_table(title: str) -> Table:
+    return Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False, min_width=60)
+
+
+def times_as_fast(ours: list[float], theirs: list[float]) -> str:
+    ratio = statistics.median(theirs) / statistics.median(ours)
+    style = "green" if ratio >= 1.1 else "red" if ratio <= 0.9 else "yellow"
+    return f"[{style}]{ratio:.2f} x[/]"
+
+
 def compare(console: Console, tables: list[codes.Table], rounds: int = ROUNDS) -> None:
     """Prints a table for each event loop. Raises if the two do not give the same results."""
     doing = works(tables)
-    times: dict[tuple[str, str, str], list[float]] = {}
+    found: dict[tuple[str, str, str], list[Measured]] = {}
     with Progress(console=console, transient=True) as progress:
         for number in progress.track(range(rounds), description="comparing with aiosqlite"):
             for loop, factory in LOOPS.items():
@@ -154,22 +170,19 @@ def compare(console: Console, tables: list[codes.Table], rounds: int = ROUNDS) -
                 for make in (Isthmus, Aiosqlite) if number % 2 else (Aiosqlite, Isthmus):
                     with asyncio.Runner(loop_factory=factory) as runner:
                         measured = runner.run(measure(make, doing))
-                    for name, (seconds, _) in measured.items():
-                        times.setdefault((loop, name, make.__name__), []).append(seconds)
-                    results.append({name: result for name, (_, result) in measured.items()})
+                    for name, each in measured.items():
+                        found.setdefault((loop, name, make.__name__), []).append(each._replace(result=None))
+                    results.append({name: each.result for name, each in measured.items()})
                 assert results[0] == results[1], "isthmus_sqlite and aiosqlite do not agree"
     for loop in LOOPS:
-        table = Table(title=f"{loop}: the median of {rounds} rounds, in ms", title_justify="left")
-        table.add_column("the same work, with the same results")
-        for heading in ("isthmus_sqlite", "aiosqlite", "speed"):
+        table = new_table(f"The same work, with the same results, under {loop}: medians of {rounds} rounds in turns")
+        table.add_column("")
+        for heading in ("isthmus", "aiosqlite", "faster", "less CPU"):
             table.add_column(heading, justify="right")
         for name in doing:
-            ours, theirs = (statistics.median(times[loop, name, each]) for each in ("Isthmus", "Aiosqlite"))
-            ratio = theirs / ours
-            style = "green" if ratio >= 1.1 else "red" if ratio <= 0.9 else "yellow"
-            table.add_row(name, f"{ours * 1000:.1f}", f"{theirs * 1000:.1f}", f"[{style}]{ratio:.2f} x[/]")
+            ours, theirs = found[loop, name, "Isthmus"], found[loop, name, "Aiosqlite"]
+            seconds = [each.seconds for each in ours], [each.seconds for each in theirs]
+            cpu_seconds = [each.cpu_seconds for each in ours], [each.cpu_seconds for each in theirs]
+            medians = (f"{statistics.median(each) * 1000:.1f} ms" for each in seconds)
+            table.add_row(name, *medians, times_as_fast(*seconds), times_as_fast(*cpu_seconds))
         console.print(table)
-
-
-if __name__ == "__main__":
-    compare(Console(), codes.load())

@@ -1,263 +1,232 @@
-"""Loads the world's countries, subdivisions and languages into SQLite, and asks many questions at once.
+"""isthmus_sqlite, an SQLite driver in C++, on the codes of the world's countries, languages, currencies and scripts.
 
-The driver is C++ (isthmus_sqlite); aiosqlite does the same work in the same run, and must give the same answers.
-`make demo` builds the driver and runs this.
+Loads them, asks much at once under asyncio and under uvloop, has C++ await a Python `async def`, interrupts a query,
+and compares the driver with aiosqlite. `make demo` builds the driver and runs this.
 """
 
 import argparse
 import asyncio
-import contextlib
-import json
-import pathlib
-import statistics
-import sys
+import sqlite3
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable
+from pathlib import Path
+from typing import Any
 
-import aiosqlite
+import codes
 import isthmus_sqlite
-import uvloop
+from compare import LOOPS, ROUNDS, compare, new_table
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-SHARES = ("/usr/share", "/usr/local/share", "/opt/homebrew/share")
-SCHEMA = """
-    CREATE TABLE country (code TEXT PRIMARY KEY, name TEXT NOT NULL);
-    CREATE TABLE subdivision (code TEXT PRIMARY KEY, country TEXT NOT NULL, name TEXT NOT NULL, type TEXT NOT NULL);
-    CREATE TABLE language (code TEXT PRIMARY KEY, name TEXT NOT NULL, scope TEXT NOT NULL, type TEXT NOT NULL);
-    CREATE INDEX subdivision_country ON subdivision (country);
-"""
-INSERTS = {
-    "country": "INSERT INTO country VALUES (?, ?)",
-    "subdivision": "INSERT INTO subdivision VALUES (?, ?, ?, ?)",
-    "language": "INSERT INTO language VALUES (?, ?, ?, ?)",
+QUESTIONS = {
+    "What is divided most?": """
+        SELECT country.flag || ' ' || country.name, count(*) || ' of the kind ' || lower(division.type)
+        FROM division JOIN country ON country.code = division.country
+        GROUP BY division.country, division.type ORDER BY count(*) DESC LIMIT 3""",
+    "Where do people live farthest north?": """
+        SELECT country.flag || ' ' || zone.name, printf('%.1f° N', latitude)
+        FROM zone JOIN country ON country.code = zone.country
+        ORDER BY latitude DESC LIMIT 3""",
+    "Which country has most time zones?": """
+        SELECT country.flag || ' ' || country.name, count(*)
+        FROM zone JOIN country ON country.code = zone.country
+        GROUP BY zone.country ORDER BY count(*) DESC LIMIT 3""",
+    "How are the languages?": """
+        SELECT CASE type WHEN 'L' THEN 'living' WHEN 'E' THEN 'extinct' WHEN 'A' THEN 'ancient'
+                         WHEN 'H' THEN 'historic' WHEN 'C' THEN 'constructed' ELSE 'special' END, count(*)
+        FROM language GROUP BY type ORDER BY count(*) DESC LIMIT 3""",
+    "Which currencies are called the same?": """
+        SELECT replace(name, rtrim(name, replace(name, ' ', '')), ''), count(*)
+        FROM currency WHERE name LIKE '% %' GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 3""",
 }
-BY_COUNTRY = "SELECT name, type FROM subdivision WHERE country = ? ORDER BY name"
-BY_NAME = "SELECT code, name FROM language WHERE name LIKE ? ORDER BY code"
-HEAVY = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000000000) SELECT sum(i) FROM n"
+ENDLESS = """
+    SELECT count(*) FROM language AS a, language AS b, language AS c WHERE a.name < b.name AND b.name < c.name"""
 
 Row = tuple[Any, ...]
-Tables = dict[str, list[Row]]
+console = Console(highlight=False)
 
 
-def read_tables() -> Tables:
-    """The tables of Debian's package iso-codes."""
-    folders = [pathlib.Path(share, "iso-codes/json") for share in SHARES]
-    folder = next((folder for folder in folders if (folder / "iso_3166-2.json").exists()), None)
-    if folder is None:
-        sys.exit("The demo needs the data of the package iso-codes: apt-get install iso-codes")
-
-    def entries(name: str) -> list[dict[str, str]]:
-        found: list[dict[str, str]] = json.loads((folder / f"iso_{name}.json").read_text("utf-8"))[name]
-        return found
-
-    return {
-        "country": [(e["alpha_2"], e["name"]) for e in entries("3166-1")],
-        "subdivision": [(e["code"], e["code"].split("-")[0], e["name"], e["type"]) for e in entries("3166-2")],
-        "language": [(e["alpha_3"], e["name"], e["scope"], e["type"]) for e in entries("639-3")],
-    }
-
-
-class Driver(Protocol):
-    """What the work below needs of a driver."""
-
-    async def load(self, sql: str, rows: Sequence[Row]) -> None: ...
-    async def fetchall(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]: ...
+async def load(path: Path, tables: list[codes.Table]) -> None:
+    """Loads all tables in one transaction, with a progress bar."""
+    columns = TextColumn("  {task.description:<12}"), BarColumn(), MofNCompleteColumn()
+    with Progress(*columns, console=console) as progress:
+        async with isthmus_sqlite.connect(path) as db:
+            await db.execute("PRAGMA journal_mode = WAL")
+            async with db.transaction():
+                for table in tables:
+                    task = progress.add_task(table.name, total=len(table.rows))
+                    await db.execute(table.create)
+                    for start in range(0, len(table.rows), 250):
+                        inserted = await db.executemany(table.insert, table.rows[start : start + 250])
+                        progress.advance(task, inserted.rowcount)
+            await db.execute("CREATE INDEX division_country ON division (country)")
+    console.print()
 
 
-class Isthmus:
-    """isthmus_sqlite, as it is."""
+class Times:
+    """Milliseconds under each event loop."""
 
-    def __init__(self, db: isthmus_sqlite.Connection) -> None:
-        self.db = db
-        self.fetchall = db.fetchall
+    def __init__(self) -> None:
+        self.of_loop: dict[str, float] = {}
 
-    async def load(self, sql: str, rows: Sequence[Row]) -> None:
-        async with self.db.transaction():
-            await self.db.executemany(sql, rows)
+    def add(self, loop: str, since: float) -> None:
+        self.of_loop[loop] = (time.perf_counter() - since) * 1000
 
-
-class Aiosqlite:
-    """aiosqlite, by its one-call forms."""
-
-    def __init__(self, db: aiosqlite.Connection) -> None:
-        self.db = db
-
-    async def load(self, sql: str, rows: Sequence[Row]) -> None:
-        await self.db.executemany(sql, rows)
-        await self.db.commit()
-
-    async def fetchall(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
-        return [tuple(row) for row in await self.db.execute_fetchall(sql, parameters)]
+    def __str__(self) -> str:
+        return ", ".join(f"{loop} {milliseconds:.0f} ms" for loop, milliseconds in self.of_loop.items())
 
 
-@contextlib.asynccontextmanager
-async def isthmus_driver(path: str) -> AsyncIterator[Driver]:
+async def ask_at_once(path: Path) -> tuple[int, list[list[Row]]]:
+    """Several connections answer all questions, and thousands of small ones, at once."""
+    connections = [await isthmus_sqlite.connect(path) for _ in range(4)]
+    languages = await connections[0].fetchall("SELECT code, name FROM language")
+    answers, found = await asyncio.gather(
+        asyncio.gather(*(connections[i % 4].fetchall(sql) for i, sql in enumerate(QUESTIONS.values()))),
+        asyncio.gather(
+            *(
+                connections[i % 4].fetchone("SELECT code, name FROM language WHERE code = :code", {"code": code})
+                for i, (code, _) in enumerate(languages)
+            )
+        ),
+    )
+    assert found == languages
+    await asyncio.gather(*(db.close() for db in connections))
+    return len(found), answers
+
+
+async def call_back(path: Path) -> list[Row]:
+    """C++ awaits a Python coroutine for each row, which itself awaits the loop and the same connection."""
+    found: list[Row] = []
     async with isthmus_sqlite.connect(path) as db:
-        yield Isthmus(db)
 
-
-@contextlib.asynccontextmanager
-async def aiosqlite_driver(path: str) -> AsyncIterator[Driver]:
-    async with aiosqlite.connect(path) as db:
-        yield Aiosqlite(db)
-
-
-Connect = Callable[[str], contextlib.AbstractAsyncContextManager[Driver]]
-DRIVERS: dict[str, Connect] = {"isthmus_sqlite": isthmus_driver, "aiosqlite": aiosqlite_driver}
-LOOPS: dict[str, Callable[[Coroutine[Any, Any, Any]], Any]] = {"asyncio": asyncio.run, "uvloop": uvloop.run}
-
-
-def progress(done: int, total: int, what: str) -> None:
-    """A bar that is drawn again in its place, where there is a terminal."""
-    if sys.stdout.isatty():
-        filled = 40 * done // total
-        end = "\n" if done == total else ""
-        print(f"\r  [{'█' * filled}{'·' * (40 - filled)}] {done:>6,}/{total:,} {what:<12}", end=end, flush=True)
-    elif done == total:
-        print(f"  {total:,} rows loaded")
-
-
-def show(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table with aligned columns."""
-    cells = [[str(cell) for cell in row] for row in [header, *rows]]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
-    cells.insert(1, ["─" * width for width in widths])
-    for row in cells:
-        print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
-def batches(tables: Tables, size: int) -> Iterator[tuple[str, list[Row]]]:
-    """The rows in transactions of `size`."""
-    for table, rows in tables.items():
-        for start in range(0, len(rows), size):
-            yield table, rows[start : start + size]
-
-
-async def load(driver: Driver, tables: Tables, bar: bool = False) -> None:
-    """Loads all tables, 250 rows a transaction."""
-    total, done = sum(map(len, tables.values())), 0
-    for table, rows in batches(tables, 250):
-        await driver.load(INSERTS[table], rows)
-        done += len(rows)
-        if bar:
-            progress(done, total, table)
-
-
-async def questions(drivers: Sequence[Driver], tables: Tables) -> list[list[Row]]:
-    """Hundreds of queries at once, over several connections."""
-    asked = [(BY_COUNTRY, (code,)) for code, _ in tables["country"]]
-    asked += [(BY_NAME, (f"%{a}{b}%",)) for a in "aeiou" for b in "bdfghklmnprstvwz"]
-    return await asyncio.gather(*[drivers[i % len(drivers)].fetchall(*q) for i, q in enumerate(asked)])
-
-
-async def create(path: str) -> None:
-    """An empty database with the demo's tables; SQLite need not wait for the disk, since nothing is to last."""
-    async with isthmus_sqlite.connect(path) as db:
-        await db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;" + SCHEMA)
-
-
-async def round_of_work(connect: Connect, folder: str, tables: Tables) -> tuple[float, float, list[list[Row]]]:
-    """The seconds of loading and of the queries, and their answers."""
-    with tempfile.NamedTemporaryFile(dir=folder, suffix=".db") as file:
-        await create(file.name)
-        async with contextlib.AsyncExitStack() as stack:
-            drivers = [await stack.enter_async_context(connect(file.name)) for _ in range(4)]
-            start = time.perf_counter()
-            await load(drivers[0], tables)
-            loaded = time.perf_counter()
-            answers = await questions(drivers, tables)
-            return loaded - start, time.perf_counter() - loaded, answers
-
-
-async def tour(folder: str, tables: Tables) -> None:
-    """What one connection can do, for somebody to look at."""
-    path = f"{folder}/tour.db"
-    await create(path)
-    print("\nLoading the tables of iso-codes:")
-    async with isthmus_sqlite.connect(path) as db:
-        await load(Isthmus(db), tables, bar=True)
-
-        print("\nThe countries with the most subdivisions:")
-        top = await db.fetchall(
-            "SELECT country.name, count(*), group_concat(DISTINCT type) FROM subdivision JOIN country"
-            " ON country.code = subdivision.country GROUP BY country.code ORDER BY 2 DESC, 1 LIMIT 5"
-        )
-        show(["country", "number", "kinds"], [(name, n, kinds[:60]) for name, n, kinds in top])
-
-        print("\nC++ awaits a Python `async def` for each row, until it says that it is enough:")
-        seen: list[str] = []
-
-        async def enough(row: Row) -> bool:
+        async def visit(row: Row) -> bool:
             await asyncio.sleep(0)
-            seen.append(row[0])
-            return len(seen) < 5
+            country = await db.fetchone("SELECT flag || ' ' || name FROM country WHERE code = ?", (row[1],))
+            assert country is not None
+            found.append((row[0].partition("/")[2], country[0]))
+            return len({name for _, name in found}) < 4
 
-        await db.for_each("SELECT name FROM language WHERE type = 'C' ORDER BY name", (), enough)
-        print("  constructed languages: " + ", ".join(seen))
+        await db.for_each("SELECT name, country FROM zone ORDER BY latitude", (), visit)
+    return found
 
-        print("\n`async for`, left early:")
-        async for name, code in db.query("SELECT name, code FROM language WHERE type = 'A' ORDER BY name"):
-            print(f"  the first of the ancient languages: {name} ({code})")
-            break
 
-        print("\nA transaction that fails is rolled back:")
+async def call_back_often(path: Path) -> int:
+    count = 0
+
+    async def visit(row: Row) -> None:
+        nonlocal count
+        await asyncio.sleep(0)
+        count += 1
+
+    async with isthmus_sqlite.connect(path) as db:
+        visited = await db.for_each("SELECT code, name, type FROM language", (), visit)
+    assert count == visited
+    return count
+
+
+async def roll_back(path: Path) -> str:
+    """An exception leaves a transaction."""
+    async with isthmus_sqlite.connect(path) as db:
         try:
             async with db.transaction():
-                await db.execute("DELETE FROM country")
-                await db.execute(INSERTS["language"], ("eng", "English", "I", "L"))
+                deleted = await db.execute("DELETE FROM division")
+                await db.execute("INSERT INTO country (code, name) VALUES (:code, :name)", {"code": "CH", "name": "?"})
         except isthmus_sqlite.IntegrityError as error:
-            left = await db.fetchone("SELECT count(*) FROM country")
-            assert left == (len(tables["country"]),)
-            print(f"  {type(error).__name__}: {error}; still {left[0]} countries")
-
-        print("\nA query that would take minutes, with a timeout, while another waits on the same connection:")
-        start = time.perf_counter()
-        heavy = asyncio.create_task(asyncio.wait_for(db.fetchall(HEAVY), 0.2))
-        waiting = asyncio.create_task(db.fetchone("SELECT count(*) FROM language"))
-        with contextlib.suppress(TimeoutError):
-            await heavy
-            raise AssertionError("it should not have come so far")
-        answer = await waiting
-        print(f"  interrupted after {time.perf_counter() - start:.2f} s; the other one: {answer[0]:,} languages")
+            left = await db.fetchone("SELECT count(*) FROM division")
+            assert left == (deleted.rowcount,)
+            return f"{error.sqlite_errorname} after {deleted.rowcount:,} rows were deleted: {left[0]:,} are there again"
+    raise AssertionError("there are two countries with one code now")
 
 
-def compare(folder: str, tables: Tables, rounds: int) -> None:
-    """The same work by both drivers, in turn, under each loop."""
-    rows = []
-    for loop, run in LOOPS.items():
-        times: dict[str, list[tuple[float, float]]] = {name: [] for name in DRIVERS}
-        expected: list[list[Row]] | None = None
-        for _ in range(rounds):
-            for name, connect in DRIVERS.items():
-                load_time, query_time, answers = run(round_of_work(connect, folder, tables))
-                times[name].append((load_time, query_time))
-                expected = expected or answers
-                assert answers == expected, f"{name} gave other answers"
-        assert expected is not None
-        for i, what in enumerate(("load", "queries")):
-            ours = [pair[i] for pair in times["isthmus_sqlite"]]
-            theirs = [pair[i] for pair in times["aiosqlite"]]
-            ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
-            milliseconds = [f"{statistics.median(of) * 1e3:.0f} ms" for of in (ours, theirs)]
-            rows.append([loop, what, *milliseconds, f"{ratio:.2f}"])
-    total, asked = sum(map(len, tables.values())), len(expected or ())
-    print(f"\n{total:,} rows loaded in transactions of 250, then {asked} queries at once over 4 connections")
-    print(f"(medians of {rounds} rounds in turn; both gave the same answers):")
-    show(["loop", "work", *DRIVERS, "ratio"], rows)
+async def interrupt(path: Path) -> list[tuple[str, str, float]]:
+    """A timeout ends a query that would take years; what waits behind it and what runs beside it are unharmed."""
+    log: list[tuple[str, str, float]] = []
+    start = time.perf_counter()
+
+    async def timed(call: str, answer: Awaitable[Row | None]) -> None:
+        try:
+            row = await answer
+            assert row is not None
+            result = f"{row[0]:,}"
+        except TimeoutError:
+            result = "TimeoutError, interrupted"
+        log.append((call, result, (time.perf_counter() - start) * 1000))
+
+    async with isthmus_sqlite.connect(path) as db, isthmus_sqlite.connect(path) as other:
+        endless = asyncio.ensure_future(timed("the endless query", asyncio.wait_for(db.fetchone(ENDLESS), 0.3)))
+        await asyncio.sleep(0.01)
+        await asyncio.gather(
+            timed("another connection, beside it", other.fetchone("SELECT count(*) FROM division")),
+            timed("the same connection, behind it", db.fetchone("SELECT count(*) FROM language")),
+            endless,
+        )
+    return sorted(log)
+
+
+def tour(path: Path) -> None:
+    """What the driver does, under each loop: the results once, for they are the same, and all the times."""
+    asking, calling, rolling = Times(), Times(), Times()
+    answers, visits, rolled_back, interrupted = [], [], [], []
+    for loop, factory in LOOPS.items():
+        with asyncio.Runner(loop_factory=factory) as runner:
+            start = time.perf_counter()
+            answers.append(runner.run(ask_at_once(path)))
+            asking.add(loop, start)
+            visits.append(runner.run(call_back(path)))
+            start = time.perf_counter()
+            count = runner.run(call_back_often(path))
+            calling.add(loop, start)
+            start = time.perf_counter()
+            rolled_back.append(runner.run(roll_back(path)))
+            rolling.add(loop, start)
+            interrupted.append(runner.run(interrupt(path)))
+    assert all(each == answers[0] for each in answers)
+    assert all(each == visits[0] for each in visits)
+
+    look_ups, found = answers[0]
+    table = new_table(f"{len(QUESTIONS)} questions and {look_ups:,} look-ups at once on 4 connections: {asking}")
+    table.add_column("question")
+    table.add_column("answer")
+    for question, rows in zip(QUESTIONS, found, strict=True):
+        table.add_row(question, "\n".join(f"{name}: {value}" for name, value in rows), end_section=True)
+    console.print(table)
+
+    console.print("\n[bold]C++ awaits a Python `async def` for each row")
+    for place, country in visits[0]:
+        console.print(f"  {place}, {country}")
+    console.print(f"  … and there it returned False. For each of {count:,} languages: {calling}")
+
+    console.print("\n[bold]A transaction that fails")
+    console.print(f"  {rolled_back[0]}. {rolling}\n")
+
+    table = new_table("A query that would take years, with a timeout of 300 ms")
+    table.add_column("call")
+    table.add_column("result")
+    for loop in LOOPS:
+        table.add_column(f"{loop}, after", justify="right")
+    for log in zip(*interrupted, strict=True):
+        (call, result, _), *others = log
+        assert all(other[:2] == (call, result) for other in others)
+        table.add_row(call, result, *(f"{milliseconds:.0f} ms" for _, _, milliseconds in log))
+    console.print(table)
+    console.print()
 
 
 def main() -> None:
-    """Runs the demo."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only-compare", action="store_true", help="without the tour: for `make bench`")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of the comparison with aiosqlite")
+    parser.add_argument("--only-compare", action="store_true", help="nothing but that comparison")
     options = parser.parse_args()
-    tables = read_tables()
-    with tempfile.TemporaryDirectory() as folder:
-        if not options.only_compare:
-            asyncio.run(tour(folder, tables))
-        compare(folder, tables, options.rounds)
+    tables = codes.load()
+    if not options.only_compare:
+        rows = sum(len(table.rows) for table in tables)
+        console.print(f"[bold]Loading {rows:,} rows of iso-codes and tzdata into SQLite {sqlite3.sqlite_version}")
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "codes.db"
+            asyncio.run(load(path, tables))
+            tour(path)
+    compare(console, tables, options.rounds)
 
 
 if __name__ == "__main__":

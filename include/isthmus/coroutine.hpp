@@ -21,9 +21,9 @@ namespace isthmus::inline v1 {
 /// void or an lvalue reference, and need be neither copyable nor default-constructible.
 ///
 /// Owns the frame. Moving it is always allowed, also while it runs. Destroying an unfinished one runs the destructors
-/// of its frame and of all it awaits, leaf first, and throws nothing into them (12.1); close() is the exact way to end
-/// one. Destroying one that is running puts that off until it suspends. It may be driven by different threads in turn,
-/// by one at a time.
+/// of its frame and of all that it awaits in its chain, leaf first, and throws nothing into them (12.1); close() is the
+/// exact way to end one. Destroying one that is running puts that off until it suspends. It may be driven by different
+/// threads in turn, by one at a time.
 template <class Return, class Yield, class Send>
 class [[nodiscard]] coroutine {
     static_assert(!std::is_rvalue_reference_v<Return> && !std::is_rvalue_reference_v<Yield> &&

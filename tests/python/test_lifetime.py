@@ -388,6 +388,28 @@ sys.modules["made_up"].send(None)
     at_exit(code)
 
 
+def test_exit_runs_the_cleanup() -> None:
+    """A body that is closed by the shutdown may still await, and what it holds is dropped."""
+    code = """
+# In a namespace of their own: the functions of this one would be in a cycle with what C++ holds.
+namespace = {"Recorder": Recorder}
+exec('''
+class Loud(Recorder):
+    def __del__(self):
+        print("gone", flush=True)
+
+async def cleanup():
+    print("cleanup", flush=True)
+''', namespace)
+held = raw_lifetime.hold(namespace["Loud"](), Iterator(1))
+cleaning = raw.script([do_yield(1, GeneratorExit, [do_await(namespace["cleanup"]())])])
+for c in (held, cleaning):
+    c.send(None)
+del c
+"""
+    assert at_exit(code).split() == ["gone", "cleanup"]
+
+
 def test_exit_with_unstarted_coroutines() -> None:
     result = run_python(PRELUDE + "kept = [raw.value(1)]")
     assert "coroutine 'value' was never awaited" in result.stderr

@@ -108,7 +108,12 @@ inline interpreter_state& interpreter_state::get() {
 /// GIL, and the first noexcept function would terminate the process. So the thread stops here for good, as CPython 3.14
 /// does it.
 template <class Call>
-auto into_python(Call call) noexcept {
+#if defined(__GNUC__)
+__attribute__((no_sanitize("null"))) // a forced unwind has no exception object, so the handler's reference binds to
+                                     // null
+#endif
+                                     auto
+                                     into_python(Call call) noexcept {
 #if PY_VERSION_HEX < 0x030E0000 && defined(__GLIBCXX__)
     try {
         return call();
