@@ -9,8 +9,9 @@
 
 namespace isthmus::inline v1::py::detail {
 
-/// Two modules share the Python types only if everything that crosses between them has one layout: this version of
-/// the frames, the compiler's ABI, and the standard library. It never depends on NDEBUG.
+/// Two modules share the Python types only if everything that crosses between them has one layout: that of the frames,
+/// delegates, steps and objects here, whose number in the tag rises with each change of theirs, the compiler's ABI, and
+/// the standard library. It never depends on NDEBUG.
 #define ISTHMUS_TO_TEXT_(x) #x
 #define ISTHMUS_TO_TEXT(x) ISTHMUS_TO_TEXT_(x)
 #if defined(_LIBCPP_ABI_VERSION)
@@ -21,7 +22,7 @@ namespace isthmus::inline v1::py::detail {
 #define ISTHMUS_STANDARD_LIBRARY "other"
 #endif
 inline constexpr const char* abi_tag =
-    "isthmus.v1." ISTHMUS_STANDARD_LIBRARY ".cxxabi" ISTHMUS_TO_TEXT(__GXX_ABI_VERSION);
+    "isthmus.v1.layout1." ISTHMUS_STANDARD_LIBRARY ".cxxabi" ISTHMUS_TO_TEXT(__GXX_ABI_VERSION);
 
 /// One per interpreter and ABI tag, found through a capsule in the interpreter's dictionary. Made by the first module
 /// that needs it, and never freed: a cached pointer to it stays valid when the interpreter is gone.
