@@ -43,6 +43,15 @@ inline bool translate_by_nanobind(const std::exception_ptr& exception) noexcept 
     }
 }
 
+/// Once a module: lets its functions throw py::error also where there is no coroutine.
+inline void register_translator() {
+    static const bool registered = [] {
+        nanobind::register_exception_translator([](const std::exception_ptr& e, void*) { set_from_own(e); });
+        return true;
+    }();
+    static_cast<void>(registered);
+}
+
 /// Results are converted by nanobind's casters, with the return value policy and the `self` of the bound function.
 struct by_nanobind {
     template <class T>
@@ -188,6 +197,7 @@ constexpr void check_parameters(Return (*)(Parameters...)) {
 template <bool ReturnReference, class Func, class Return, class... Parameters, class... Extra>
 PyObject* create_coroutine_function(Func&& f, Return (*signature)(Parameters...), const Extra&... extra) {
     check_parameters<binds_method<Extra...>>(signature);
+    isthmus::py::detail::register_translator();
     using closure = std::remove_cvref_t<Func>;
     constexpr std::index_sequence_for<Parameters...> indices;
     if constexpr (std::is_class_v<closure> && !std::is_empty_v<closure> &&
@@ -232,6 +242,7 @@ inline constexpr bool returns_coroutine<Return(Args...)> = isthmus::py::detail::
 template <bool ReturnReference, class Object, class Return, class Member, class... Args, class... Extra>
 PyObject* create_coroutine_method(Member member, Return (*signature)(Object*, Args...), const Extra&... extra) {
     isthmus::py::detail::require_owned_parameters<Args...>();
+    isthmus::py::detail::register_translator();
     return func_create<ReturnReference, true>(
         [member](Object* object, Args... args) -> Return { return (object->*member)(std::forward<Args>(args)...); },
         signature, std::index_sequence_for<Object, Args...>(), extra...);

@@ -45,6 +45,15 @@ inline bool translate_by_pybind11(const std::exception_ptr& exception) noexcept 
     }
 }
 
+/// Once a module: lets its functions throw py::error also where there is no coroutine.
+inline void register_translator() {
+    static const bool registered = [] {
+        ::pybind11::register_local_exception_translator([](std::exception_ptr e) { set_from_own(e); });
+        return true;
+    }();
+    static_cast<void>(registered);
+}
+
 /// Results are converted by pybind11's casters, with the return value policy and the `self` of the bound function.
 struct by_pybind11 {
     template <class T>
@@ -69,18 +78,21 @@ template <class Return, class... Parameters>
     requires detail::is_coroutine<Return>
 auto bind(Return (*function)(Parameters...)) {
     detail::require_owned_parameters<Parameters...>();
+    detail::register_translator();
     return function;
 }
 template <class Return, class Class, class... Parameters>
     requires detail::is_coroutine<Return>
 auto bind(Return (Class::*method)(Parameters...)) {
     detail::require_owned_parameters<Parameters...>();
+    detail::register_translator();
     return method;
 }
 template <class Return, class Class, class... Parameters>
     requires detail::is_coroutine<Return>
 auto bind(Return (Class::*method)(Parameters...) const) {
     detail::require_owned_parameters<Parameters...>();
+    detail::register_translator();
     return method;
 }
 
@@ -93,6 +105,7 @@ auto bind_closure(Closure closure, Return (Class::*)(Parameters...) const) {
     } else {
         require_owned_parameters<Parameters...>();
     }
+    register_translator();
     if constexpr (std::is_empty_v<Closure> || !is_plain_coroutine<Return>) {
         return closure;
     } else {

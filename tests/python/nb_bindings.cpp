@@ -144,6 +144,9 @@ public:
 };
 struct untranslated {};
 
+/// Python knows nothing of this class.
+py::coroutine<untranslated> make_unregistered() { co_return untranslated(); }
+
 py::coroutine<> fail(std::string how) {
     if (how == "translated") {
         throw translated("by the translator");
@@ -256,6 +259,18 @@ NB_MODULE(nb_bindings, m) {
     nb::class_<const_job>(m, "ConstJob").def(nb::init<int>()).def("__await__", py::as_await(&const_job::run));
 
     nb::exception<translated>(m, "Translated");
+    m.def("checked_add", [](int a, int b) {
+        if (a < 0) {
+            throw py::error(PyExc_LookupError, "negative");
+        }
+        return add(a, b);
+    });
+    m.def("call_at_once", [](py::object function) {
+        py::checked(PyObject_CallNoArgs(function.ptr()));
+        return nothing();
+    });
+    m.def("misuse_at_once", [] { throw isthmus::already_executing(); });
+    m.def("unregistered", &make_unregistered, nb::sig("def unregistered() -> object"));
     m.def("fail", &fail);
     m.def("call", &call);
     m.def("call_and_catch", &call_and_catch);

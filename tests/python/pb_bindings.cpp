@@ -139,6 +139,9 @@ public:
 };
 struct untranslated {};
 
+/// Python knows nothing of this class.
+py::coroutine<untranslated> make_unregistered() { co_return untranslated(); }
+
 py::coroutine<> fail(std::string how) {
     if (how == "translated") {
         throw translated("by the translator");
@@ -250,6 +253,18 @@ PYBIND11_MODULE(pb_bindings, m) {
     pb::class_<const_job>(m, "ConstJob").def(pb::init<int>()).def("__await__", py::as_await(&const_job::run));
 
     pb::register_exception<translated>(m, "Translated");
+    m.def("checked_add", py::bind([](int a, int b) {
+              if (a < 0) {
+                  throw py::error(PyExc_LookupError, "negative");
+              }
+              return add(a, b);
+          }));
+    m.def("call_at_once", py::bind([](py::object function) {
+              py::checked(PyObject_CallNoArgs(function.ptr()));
+              return nothing();
+          }));
+    m.def("misuse_at_once", [] { throw isthmus::already_executing(); });
+    m.def("unregistered", py::bind(&make_unregistered));
     m.def("fail", py::bind(&fail));
     m.def("call", py::bind(&call));
     m.def("call_and_catch", py::bind(&call_and_catch));

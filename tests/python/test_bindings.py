@@ -336,6 +336,33 @@ def test_a_python_error_passes_with_its_identity(bindings: Any, error: BaseExcep
         error.__traceback__ = None
 
 
+def test_a_function_may_throw_before_there_is_a_coroutine(bindings: Any) -> None:
+    """Arguments are checked by the call (1.2)."""
+    assert finish(bindings.checked_add(1, 2)) == 3
+    with pytest.raises(LookupError, match="negative"):
+        bindings.checked_add(-1, 2)
+    with pytest.raises(ValueError, match="coroutine already executing"):
+        bindings.misuse_at_once()
+    for error in (Boom(), KeyboardInterrupt(), asyncio.CancelledError(), GeneratorExit()):
+        assert outcome(bindings.call_at_once, Raiser(error)) == ("raised", error)
+
+
+class Raiser:
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __call__(self) -> None:
+        raise self.error
+
+
+def test_a_result_that_cannot_be_converted(bindings: Any) -> None:
+    coroutine = bindings.unregistered()
+    with pytest.raises((TypeError, RuntimeError)):
+        coroutine.send(None)
+    with pytest.raises(RuntimeError, match="cannot reuse"):
+        coroutine.send(None)
+
+
 def test_a_python_error_can_be_caught(bindings: Any) -> None:
     def fail() -> None:
         raise Boom("text")

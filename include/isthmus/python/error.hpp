@@ -265,6 +265,20 @@ inline void set_from_exception(const std::exception_ptr& exception, exception_tr
     }
 }
 
+/// The same for the exceptions of Isthmus alone; others pass. For a binding library, where a bound function throws one
+/// before there is a coroutine.
+inline void set_from_own(const std::exception_ptr& exception) {
+    try {
+        std::rethrow_exception(exception);
+    } catch (const base_exception&) {
+        set_from_exception(exception, nullptr);
+    } catch (const protocol_error&) {
+        set_from_exception(exception, nullptr);
+    } catch (const generator_exit&) {
+        set_from_exception(exception, nullptr);
+    }
+}
+
 inline void set_misuse(isthmus::detail::misuse code) noexcept {
     set_from_exception(isthmus::detail::make_misuse(code), nullptr);
 }
