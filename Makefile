@@ -3,6 +3,7 @@
 
 SHELL := /bin/bash
 PYTHON := .venv/default/bin/python
+EXAMPLES := build/demo/examples/sqlite:build/demo/examples/minimal
 
 # What was compiled in one clone need not be compiled again in another.
 export CCACHE_BASEDIR := $(CURDIR)
@@ -52,7 +53,8 @@ test-python: setup ## the Python tests on every CPython >= 3.11, with clang, and
 test-examples: setup ## the tests of the examples
 	@cmake --preset demo --log-level=WARNING >/dev/null
 	@cmake --build --preset demo
-	@PYTHONPATH=build/demo/examples/sqlite $(PYTHON) -m pytest -q examples/sqlite/tests
+	@MYPYPATH=$(EXAMPLES):examples/sqlite:examples/sqlite/tests $(PYTHON) -m mypy --strict examples/sqlite
+	@PYTHONPATH=$(EXAMPLES) $(PYTHON) -m pytest -q examples
 
 test-installed: setup ## a project of a user's own, with the installed package
 	@tests/installed/run

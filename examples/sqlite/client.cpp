@@ -4,6 +4,7 @@
 #include "client.hpp"
 
 #include <stop_token>
+#include <vector>
 
 namespace py = isthmus::py;
 
@@ -111,30 +112,28 @@ void client::add(std::shared_ptr<call_queue::call> added, call_queue::end where)
     }
 }
 
-/// To wake a thread costs more than many a call. One call alone is begun at once; when there are several, each worker
-/// is woken once for all that the loop's tasks have asked until it is their turn again.
+/// To wake a thread costs more than many a call. A call that is the only one is begun at once; of several, each worker
+/// is woken once for all that the loop's tasks ask for in one turn. (A worker that nobody wakes looks after a while.)
 void client::wake_worker() {
-    if (waiting::count == 1) {
-        target->calls.wake();
-        return;
-    }
-    if (std::exchange(to_be_woken_, true)) {
-        return;
-    }
-    static std::vector<std::shared_ptr<client>> to_wake;
+    static auto& asleep = *new std::vector<std::shared_ptr<client>>; // never destroyed: Python may be gone before
     static PyMethodDef method{"isthmus_sqlite_wake",
                               [](PyObject*, PyObject*) noexcept -> PyObject* {
-                                  for (const std::shared_ptr<client>& each : std::exchange(to_wake, {})) {
-                                      each->to_be_woken_ = false;
+                                  for (const std::shared_ptr<client>& each : std::exchange(asleep, {})) {
+                                      each->asleep_ = false;
                                       each->target->calls.wake();
                                   }
                                   Py_RETURN_NONE;
                               },
                               METH_NOARGS, nullptr};
-    to_wake.push_back(shared_from_this());
-    if (to_wake.size() == 1) {
-        static PyObject* const wake_all = py::checked(PyCFunction_New(&method, nullptr)).release();
+    static PyObject* const wake_all = py::checked(PyCFunction_New(&method, nullptr)).release();
+    if (waiting::count > 1 && asleep.empty()) {
         nanobind::module_::import_("asyncio").attr("get_running_loop")().attr("call_soon")(nanobind::borrow(wake_all));
+    }
+    if (!std::exchange(asleep_, true)) {
+        asleep.push_back(shared_from_this());
+    }
+    if (waiting::count == 1) {
+        py::checked(PyObject_CallNoArgs(wake_all));
     }
 }
 

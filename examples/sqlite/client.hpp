@@ -59,7 +59,7 @@ private:
     void wake_worker();
 
     isthmus::py::coroutine<> worker_;
-    bool to_be_woken_ = false;
+    bool asleep_ = false; ///< the worker is to be woken, perhaps
 };
 
 /// The running transactions that the caller belongs to. A context variable knows them, so that a task which is started

@@ -175,8 +175,8 @@ def compare(console: Console, tables: list[codes.Table], rounds: int = ROUNDS) -
                     results.append({name: each.result for name, each in measured.items()})
                 assert results[0] == results[1], "isthmus_sqlite and aiosqlite do not agree"
     for loop in LOOPS:
-        table = new_table(f"The same work, with the same results, under {loop}: medians of {rounds} rounds in turns")
-        table.add_column("")
+        table = new_table(f"Beside aiosqlite under {loop}: medians of {rounds} rounds")
+        table.add_column("the same work, with the same results")
         for heading in ("isthmus", "aiosqlite", "faster", "less CPU"):
             table.add_column(heading, justify="right")
         for name in doing:

@@ -216,8 +216,6 @@ void translate(const std::exception_ptr& exception, void*) {
         raise(types.programming_error, e);
     } catch (const sqlite::error& e) {
         raise(type_of(e.code()), e);
-    } catch (const py::base_exception& e) { // from a function that is no coroutine
-        e.restore();
     }
 }
 

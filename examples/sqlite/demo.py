@@ -6,6 +6,7 @@ and compares the driver with aiosqlite. `make demo` builds the driver and runs t
 
 import argparse
 import asyncio
+import itertools
 import sqlite3
 import tempfile
 import time
@@ -21,7 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 QUESTIONS = {
     "What is divided most?": """
-        SELECT country.flag || ' ' || country.name, count(*) || ' of the kind ' || lower(division.type)
+        SELECT country.flag || ' ' || country.name, count(*) || ' (' || lower(division.type) || ')'
         FROM division JOIN country ON country.code = division.country
         GROUP BY division.country, division.type ORDER BY count(*) DESC LIMIT 3""",
     "Where do people live farthest north?": """
@@ -135,7 +136,7 @@ async def roll_back(path: Path) -> str:
         except isthmus_sqlite.IntegrityError as error:
             left = await db.fetchone("SELECT count(*) FROM division")
             assert left == (deleted.rowcount,)
-            return f"{error.sqlite_errorname} after {deleted.rowcount:,} rows were deleted: {left[0]:,} are there again"
+            return f"{error.sqlite_errorname}\n  {deleted.rowcount:,} rows were deleted, {left[0]:,} are back"
     raise AssertionError("there are two countries with one code now")
 
 
@@ -150,18 +151,18 @@ async def interrupt(path: Path) -> list[tuple[str, str, float]]:
             assert row is not None
             result = f"{row[0]:,}"
         except TimeoutError:
-            result = "TimeoutError, interrupted"
+            result = "TimeoutError"
         log.append((call, result, (time.perf_counter() - start) * 1000))
 
     async with isthmus_sqlite.connect(path) as db, isthmus_sqlite.connect(path) as other:
         endless = asyncio.ensure_future(timed("the endless query", asyncio.wait_for(db.fetchone(ENDLESS), 0.3)))
         await asyncio.sleep(0.01)
         await asyncio.gather(
-            timed("another connection, beside it", other.fetchone("SELECT count(*) FROM division")),
-            timed("the same connection, behind it", db.fetchone("SELECT count(*) FROM language")),
+            timed("a query beside it, on another connection", other.fetchone("SELECT count(*) FROM division")),
+            timed("a query behind it, on the same connection", db.fetchone("SELECT count(*) FROM language")),
             endless,
         )
-    return sorted(log)
+    return sorted(log, key=lambda entry: entry[:2])
 
 
 def tour(path: Path) -> None:
@@ -185,7 +186,7 @@ def tour(path: Path) -> None:
     assert all(each == visits[0] for each in visits)
 
     look_ups, found = answers[0]
-    table = new_table(f"{len(QUESTIONS)} questions and {look_ups:,} look-ups at once on 4 connections: {asking}")
+    table = new_table(f"{len(QUESTIONS)} questions and {look_ups:,} look-ups at once: {asking}")
     table.add_column("question")
     table.add_column("answer")
     for question, rows in zip(QUESTIONS, found, strict=True):
@@ -193,18 +194,19 @@ def tour(path: Path) -> None:
     console.print(table)
 
     console.print("\n[bold]C++ awaits a Python `async def` for each row")
-    for place, country in visits[0]:
-        console.print(f"  {place}, {country}")
-    console.print(f"  … and there it returned False. For each of {count:,} languages: {calling}")
+    for country, places in itertools.groupby(visits[0], key=lambda row: row[1]):
+        console.print(f"  {country}: {', '.join(place for place, _ in places)}")
+    console.print("  … and there it returned False.")
+    console.print(f"  For each of {count:,} languages: {calling}")
 
-    console.print("\n[bold]A transaction that fails")
-    console.print(f"  {rolled_back[0]}. {rolling}\n")
+    console.print("\n[bold]An exception leaves a transaction")
+    console.print(f"  {rolled_back[0]}: {rolling}\n")
 
-    table = new_table("A query that would take years, with a timeout of 300 ms")
+    table = new_table("A query that would take years has a timeout of 300 ms: what ended when")
     table.add_column("call")
     table.add_column("result")
     for loop in LOOPS:
-        table.add_column(f"{loop}, after", justify="right")
+        table.add_column(loop, justify="right")
     for log in zip(*interrupted, strict=True):
         (call, result, _), *others = log
         assert all(other[:2] == (call, result) for other in others)

@@ -12,6 +12,7 @@ from typing import Any
 
 import nb_threads as ext
 import pytest
+from support import SANITIZED
 
 uvloop = pytest.importorskip("uvloop")
 
@@ -228,7 +229,8 @@ def test_memory_is_flat() -> None:
         asyncio.run(many())
     gc.collect()
     assert len(gc.get_objects()) < objects + 100
-    assert resident() < before + 8 * 1024 * 1024
+    # AddressSanitizer keeps what is freed in quarantine.
+    assert resident() < before + 8 * 1024 * 1024 or SANITIZED
 
 
 def python(source: str, timeout: float = 20) -> subprocess.CompletedProcess[str]:

@@ -105,6 +105,8 @@ def test_wrong_parameters(run: Run[None]) -> None:
                     await db.execute(sql, parameters)
             with pytest.raises(OverflowError, match="too large"):
                 await db.execute("SELECT ?", (2**63,))
+            with pytest.raises(OverflowError, match="too large"):
+                db.query("SELECT ?", (2**63,))
             with pytest.raises(UnicodeEncodeError):
                 await db.execute("SELECT ?", ("\ud800",))
             with pytest.raises(TypeError, match="names of parameters must be str"):

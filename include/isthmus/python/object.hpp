@@ -31,8 +31,8 @@ inline bool attached() noexcept {
 #elif PY_VERSION_HEX >= 0x030C0000
     return _PyThreadState_UncheckedGet() != nullptr;
 #else
-    // PyGILState_Check() would do, if it were not false while the interpreter finalises. In 3.11 the current thread state
-    // is that of whichever thread holds the GIL.
+    // PyGILState_Check() would do, if it were not false while the interpreter finalises. In 3.11 the current thread
+    // state is that of whichever thread holds the GIL.
     PyThreadState* const current = _PyThreadState_UncheckedGet();
     return current != nullptr && current == PyGILState_GetThisThreadState();
 #endif
