@@ -293,6 +293,29 @@ def test_what_is_dropped_later_may_enter_again(language: Any) -> None:
     assert sorted(log) == [(i, i) for i in range(10)]
 
 
+@pytest.mark.parametrize("suspended", [True, False])
+def test_what_is_dropped_later_may_close_the_coroutine_that_drops_it(suspended: bool) -> None:
+    reenter()
+    cases: list[tuple[Callable[[Any], Any], Any]] = [
+        (lambda c: c.close(), ("yielded", None)),
+        (lambda c: c.send(None), ("raised", RuntimeError)),
+        (lambda c: c.throw(Boom()), ("raised", RuntimeError)),
+    ]
+    for call, expected in cases:
+        coroutine = raw_protocol.pass_through(Iterator(1, 2))
+        if suspended:
+            coroutine.send(None)
+        thing = Thing()
+        weakref.finalize(thing, coroutine.close)
+        cell = [thing]
+        del thing
+        raw_lifetime.drop_elsewhere(cell)
+        del cell
+        kind, result = outcome(call, coroutine)
+        assert (kind, type(result) if kind == "raised" else result) == expected
+        assert coroutine.close() is None
+
+
 def test_an_exception_that_dies_elsewhere() -> None:
     reenter()
     error = Boom()

@@ -1,5 +1,6 @@
 """Values, parameters, results and errors."""
 
+import contextlib
 import math
 import sqlite3
 from collections.abc import Iterator
@@ -56,12 +57,13 @@ def test_other_values(run: Run[None]) -> None:
 
 
 def test_the_same_as_the_standard_library(run: Run[None]) -> None:
-    sql = "SELECT ?1, typeof(?1), ?2, typeof(?2), ?3, typeof(?3), quote(?4), ?5 || 'x'"
-    values: tuple[Any, ...] = (1, 1.0, "1", b"1", None)
+    sql = "SELECT typeof(?), typeof(?), typeof(?), typeof(?), typeof(?), quote(?), ? || 'x', ? + 1"
+    values: tuple[Any, ...] = (1, 1.0, "1", b"1", None, b"1", None, "1")
 
     async def main() -> None:
         async with isthmus_sqlite.connect(":memory:") as db:
-            assert await db.fetchall(sql, values) == sqlite3.connect(":memory:").execute(sql, values).fetchall()
+            with contextlib.closing(sqlite3.connect(":memory:")) as standard:
+                assert await db.fetchall(sql, values) == standard.execute(sql, values).fetchall()
 
     run(main())
 
@@ -272,12 +274,11 @@ def test_errors_have_their_codes(run: Run[None]) -> None:
             assert caught.type is error
             assert caught.value.sqlite_errorname == name
             assert caught.value.sqlite_errorcode == getattr(sqlite3, name)
-            with pytest.raises(sqlite3.Error) as known:
-                people = sqlite3.connect(":memory:")
-                people.execute("CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, age INTEGER)")
-                people.execute("INSERT INTO people (name) VALUES ('Ada')")
-                people.execute("CREATE TABLE t (x CHECK (x > 0))")
-                people.execute(sql)
+            with contextlib.closing(sqlite3.connect(":memory:")) as standard, pytest.raises(sqlite3.Error) as known:
+                standard.execute("CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, age INTEGER)")
+                standard.execute("INSERT INTO people (name) VALUES ('Ada')")
+                standard.execute("CREATE TABLE t (x CHECK (x > 0))")
+                standard.execute(sql)
             assert known.type.__name__ == caught.type.__name__
             assert str(known.value) == str(caught.value)
         await db.close()

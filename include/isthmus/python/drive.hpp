@@ -147,6 +147,7 @@ inline PySendResult throw_(PyObject* object_self, object exception, PyObject** r
 /// close() (6). A new reference, or null with an exception set.
 inline PyObject* close(PyObject* object_self, PyObject* = nullptr) noexcept {
     coroutine_object& self = *coroutine_object::of(object_self);
+    const entry entered(self); // first: what it drops may run Python code, which may close this one
     if (self.root == nullptr) {
         Py_RETURN_NONE;
     }
@@ -155,7 +156,6 @@ inline PyObject* close(PyObject* object_self, PyObject* = nullptr) noexcept {
         Py_CLEAR(self.keep_alive);
         Py_RETURN_NONE;
     }
-    const entry entered(self);
     activation step;
     if (!entered.begin(step)) {
         return nullptr;
