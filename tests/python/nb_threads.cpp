@@ -43,14 +43,16 @@ int until_stopped(std::stop_token token) {
 // Counts where the callables and results of in_thread die.
 std::atomic<int> died_with_gil{0};
 std::atomic<int> died_without_gil{0};
+std::atomic<int> witnesses{0};
 class witness {
 public:
-    witness() : alive_(true) {}
+    witness() : alive_(true) { ++witnesses; }
     witness(witness&& other) noexcept : alive_(std::exchange(other.alive_, false)) {}
     witness& operator=(witness&&) = delete;
     ~witness() {
         if (alive_) {
             ++(py::detail::attached() ? died_with_gil : died_without_gil);
+            --witnesses;
         }
     }
 
@@ -181,6 +183,7 @@ NB_MODULE(nb_threads, m) {
     m.def("stopped", [] { return stopped.load(); });
     m.def("observed", &observed);
     m.def("deaths", [] { return nb::make_tuple(died_with_gil.load(), died_without_gil.load()); });
+    m.def("witnesses", [] { return witnesses.load(); });
     m.def("completes", &completes);
     m.def("completes_with_error", &completes_with_error);
     m.def("completes_never", &completes_never);

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -96,15 +97,18 @@ def test_many_results_wake_the_loop_once() -> None:
         loop.close()
 
 
-def test_an_idle_loop_has_no_reader() -> None:
-    async def main() -> tuple[int, int]:
-        selector = asyncio.get_running_loop()._selector  # type: ignore[attr-defined]
-        before = len(selector.get_map())
-        await ext.add(1, 2)
-        return before, len(selector.get_map())
+def test_a_loop_has_one_reader_for_all() -> None:
+    """It is added with the first result, and stays, as the loop's own wake-up does."""
 
-    before, after = asyncio.run(main())
-    assert before == after
+    async def main() -> list[int]:
+        selector = asyncio.get_running_loop()._selector  # type: ignore[attr-defined]
+        counts = [len(selector.get_map())]
+        for _ in range(3):
+            await asyncio.gather(ext.add(1, 2), ext.completes(0, 1))
+            counts.append(len(selector.get_map()) - counts[0])
+        return counts[1:]
+
+    assert asyncio.run(main()) == [1, 1, 1]
 
 
 def test_cancellation_requests_stop(run: Run) -> None:
@@ -294,3 +298,101 @@ def test_fork_with_work_in_flight() -> None:
         "print('end')\n"
     )
     assert (result.returncode, result.stdout) == (0, "end\n"), result.stderr
+
+
+@pytest.mark.parametrize("wait", [lambda: ext.completes(100, 1), lambda: ext.observed(100)])
+def test_a_task_that_nobody_holds_is_collected_while_it_waits(run: Run, wait: Callable[[], Any]) -> None:
+    """12.5: the collector sees what a coroutine waits for, also if that waits for a thread."""
+
+    class Marker:
+        pass
+
+    async def waits(marker: Marker) -> None:
+        await wait()
+
+    async def main() -> None:
+        marker = Marker()
+        died = weakref.ref(marker)
+        coroutine = waits(marker)
+        coroutine.send(None)
+        cycle: list[object] = [coroutine, marker]
+        cycle.append(cycle)
+        marker.cycle = cycle  # type: ignore[attr-defined]
+        del coroutine, marker, cycle
+        gc.collect()
+        assert died() is None
+
+    run(main())
+
+
+@pytest.mark.parametrize("wait", [lambda: ext.completes(100, 1), lambda: ext.observed(100)])
+def test_a_cycle_through_what_is_waited_for_is_collected(run: Run, wait: Callable[[], Any]) -> None:
+    """12.5: the Future that a coroutine waits for calls back the coroutine's own Task."""
+
+    async def main() -> None:
+        coroutine = wait()
+        died = weakref.ref(coroutine)
+        future = coroutine.send(None)
+        future.add_done_callback(lambda _, held=coroutine: held)
+        del coroutine, future
+        gc.collect()
+        assert died() is None
+
+    run(main())
+
+
+def test_descriptors_of_ended_loops_are_closed(run: Run) -> None:
+    """Also if a loop ends while a result is on its way to it."""
+
+    async def main() -> None:
+        task = asyncio.ensure_future(ext.observed(20))
+        await asyncio.sleep(0)
+        task.cancel()
+
+    def descriptors() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    run(main())
+    before = descriptors()
+    for _ in range(20):
+        run(main())
+    deadline = time.monotonic() + 10
+    while descriptors() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+        gc.collect()
+        run(ext.add(1, 1))  # entering Isthmus drops what other threads could not
+    assert descriptors() <= before
+
+
+def test_what_a_closed_loop_did_not_fetch_dies_with_the_gil() -> None:
+    result = python(
+        "import asyncio, time, nb_threads as ext\n"
+        "async def abandon():\n"
+        "    task = asyncio.ensure_future(ext.observed(20))\n"
+        "    await asyncio.sleep(0)\n"
+        "    task.cancel()\n"
+        "for _ in range(5):\n"
+        "    asyncio.run(abandon())\n"
+        "deadline = time.monotonic() + 10\n"
+        "while ext.witnesses() > 0 and time.monotonic() < deadline:\n"
+        "    time.sleep(0.01)\n"
+        "    asyncio.run(ext.add(1, 1))\n"  # entering Isthmus drops what other threads could not
+        "print(ext.witnesses(), ext.deaths()[1])\n"
+    )
+    assert (result.returncode, result.stdout) == (0, "0 0\n"), result.stderr
+
+
+def test_what_a_loop_that_was_never_closed_did_not_fetch_dies_at_exit() -> None:
+    """The callable, its result and `self` are gone before nanobind looks for what leaked."""
+    result = python(
+        "import asyncio, time, nb_threads as ext\n"
+        "async def main():\n"
+        "    coroutine = ext.Solver(1).run(10)\n"
+        "    coroutine.send(None)\n"
+        "    return coroutine\n"
+        "loop = asyncio.new_event_loop()\n"
+        "loop.run_until_complete(main()).close()\n"
+        "time.sleep(0.1)\n"
+        "print('end')\n"
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (0, "end\n", "")

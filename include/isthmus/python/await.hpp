@@ -112,7 +112,9 @@ public:
         return closed ? nullptr : to_exception_ptr(take_raised());
     }
 
-    void visit(void (*visitor)(void*, void*), void* context) const noexcept final { visitor(iterator_.ptr(), context); }
+    void visit(void (*visitor)(void*, void*), void* context) const noexcept override {
+        visitor(iterator_.ptr(), context);
+    }
     const void** thrown() noexcept final { return &thrown_; }
 
 protected:

@@ -7,45 +7,8 @@
 #include <atomic>
 #include <exception>
 #include <future>
-#include <variant>
 
 namespace isthmus::inline v1::py {
-
-namespace detail {
-
-template <class T>
-class promised_result final : public pending_result {
-public:
-    explicit promised_result(std::shared_ptr<completion_queue> queue) noexcept : pending_result(std::move(queue)) {}
-
-    template <class... Args>
-    static void set_value(std::shared_ptr<promised_result> self, Args&&... args) noexcept {
-        try {
-            self->outcome_.template emplace<1>(std::forward<Args>(args)...);
-        } catch (...) {
-            self->outcome_.template emplace<2>(std::current_exception());
-        }
-        post(std::move(self));
-    }
-    static void set_exception(std::shared_ptr<promised_result> self, std::exception_ptr error) noexcept {
-        self->outcome_.template emplace<2>(std::move(error));
-        post(std::move(self));
-    }
-
-    T take() {
-        if (outcome_.index() == 2) {
-            std::rethrow_exception(std::get<2>(std::move(outcome_)));
-        }
-        if constexpr (!std::is_void_v<T>) {
-            return std::get<1>(std::move(outcome_));
-        }
-    }
-
-private:
-    std::variant<std::monostate, stored<T>, std::exception_ptr> outcome_;
-};
-
-} // namespace detail
 
 /// One result that a callback will bring, on whatever thread. Made and awaited in a py::coroutine that runs on asyncio
 /// or uvloop; it finds the running loop by itself. Many completions wake the loop once.
@@ -60,7 +23,7 @@ private:
 template <class T = void>
 class completion {
     static_assert(!std::is_reference_v<T>, "isthmus: a completion brings a value, not a reference");
-    using result = detail::promised_result<T>;
+    using result = detail::pending_value<T>;
 
 public:
     /// Completes it: `callback(value)`, `callback()` for void, or `set_exception`. Copyable. The first call counts, on
@@ -72,12 +35,14 @@ public:
             requires std::is_constructible_v<stored<T>, Args&&...>
         void operator()(Args&&... args) const noexcept {
             if (std::shared_ptr<result> mine = shared_->take()) {
-                result::set_value(std::move(mine), std::forward<Args>(args)...);
+                mine->resolve([&] { return T(std::forward<Args>(args)...); });
+                result::post(std::move(mine));
             }
         }
         void set_exception(std::exception_ptr error) const noexcept {
             if (std::shared_ptr<result> mine = shared_->take()) {
-                result::set_exception(std::move(mine), std::move(error));
+                mine->reject(std::move(error));
+                result::post(std::move(mine));
             }
         }
 
@@ -87,8 +52,8 @@ public:
             explicit sender(std::shared_ptr<result> to) noexcept : target(std::move(to)) {}
             ~sender() {
                 if (std::shared_ptr<result> mine = take()) {
-                    result::set_exception(std::move(mine),
-                                          std::make_exception_ptr(std::future_error(std::future_errc::broken_promise)));
+                    mine->reject(std::make_exception_ptr(std::future_error(std::future_errc::broken_promise)));
+                    result::post(std::move(mine));
                 }
             }
             sender(const sender&) = delete;
@@ -105,7 +70,8 @@ public:
 
     /// Throws py::error: a RuntimeError if no asyncio loop is running. Needs the GIL.
     completion() {
-        result_ = std::make_shared<result>(detail::completion_queue::expect(detail::completion_queue::running_loop()));
+        const object loop = detail::completion_queue::running_loop();
+        result_ = std::make_shared<result>(detail::completion_queue::of(loop));
         sender_ = std::make_shared<typename callback_type::sender>(result_);
     }
     completion(completion&&) noexcept = default;

@@ -3,66 +3,16 @@
 #pragma once
 
 #include "await.hpp"
+#include "wakeup.hpp"
 
 #include <atomic>
-#include <cerrno>
-#include <fcntl.h>
+#include <exception>
 #include <memory>
-#include <optional>
-#include <system_error>
 #include <unistd.h>
-#if defined(__linux__)
-#include <sys/eventfd.h>
-#endif
+#include <variant>
+#include <vector>
 
 namespace isthmus::inline v1::py::detail {
-
-/// A file descriptor that becomes readable when another thread says so.
-class wakeup {
-public:
-    wakeup() {
-#if defined(__linux__)
-        read_ = write_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-        if (read_ < 0) {
-            throw std::system_error(errno, std::generic_category(), "isthmus: eventfd");
-        }
-#else
-        int ends[2];
-        if (::pipe(ends) != 0) {
-            throw std::system_error(errno, std::generic_category(), "isthmus: pipe");
-        }
-        for (const int end : ends) {
-            ::fcntl(end, F_SETFL, O_NONBLOCK);
-            ::fcntl(end, F_SETFD, FD_CLOEXEC);
-        }
-        read_ = ends[0];
-        write_ = ends[1];
-#endif
-    }
-    ~wakeup() {
-        ::close(read_);
-        if (write_ != read_) {
-            ::close(write_);
-        }
-    }
-    wakeup(const wakeup&) = delete;
-    wakeup& operator=(const wakeup&) = delete;
-
-    int descriptor() const noexcept { return read_; }
-    /// Makes it readable. If it cannot take more, it is readable already.
-    void notify() const noexcept {
-        const std::uint64_t one = 1;
-        while (::write(write_, &one, sizeof(one)) < 0 && errno == EINTR) {}
-    }
-    void clear() const noexcept {
-        std::uint64_t counted[16];
-        while (::read(read_, counted, sizeof(counted)) > 0 || errno == EINTR) {}
-    }
-
-private:
-    int read_ = -1;
-    int write_ = -1;
-};
 
 class completion_queue;
 
@@ -79,12 +29,12 @@ public:
     /// Whom deliver() wakes: a Future, which whoever waits owns, or null. For the loop's thread.
     void wake(PyObject* future) noexcept { future_ = future; }
 
-protected:
-    explicit pending_result(std::shared_ptr<completion_queue> queue) noexcept : queue_(std::move(queue)) {}
-
     /// Sends the finished result to the loop. Any thread, once, without the GIL. `self` is given up, so that the
     /// result, and all it owns, dies on the loop's thread.
     static void post(std::shared_ptr<pending_result> self) noexcept;
+
+protected:
+    explicit pending_result(std::shared_ptr<completion_queue> queue) noexcept : queue_(std::move(queue)) {}
 
 private:
     friend class completion_queue;
@@ -95,11 +45,12 @@ private:
         if (future_ == nullptr) {
             return;
         }
+        const interpreter_state& state = interpreter_state::get();
         const object future = object::borrow(future_);
-        const object done = object::steal(PyObject_CallMethod(future.ptr(), "done", nullptr));
+        const object done = object::steal(PyObject_CallMethodNoArgs(future.ptr(), state.done));
         const bool waiting = done && PyObject_Not(done.ptr()) == 1;
         const object set =
-            object::steal(waiting ? PyObject_CallMethod(future.ptr(), "set_result", "O", Py_None) : nullptr);
+            object::steal(waiting ? PyObject_CallMethodOneArg(future.ptr(), state.set_result, Py_None) : nullptr);
         if (!done || (waiting && !set)) {
             PyErr_WriteUnraisable(future.ptr());
         }
@@ -112,47 +63,70 @@ private:
     bool delivered_ = false;
 };
 
-/// The results on their way to one event loop. Workers push without the GIL; the loop's reader drains with it. What a
-/// closed loop does not fetch is leaked: it must not be destroyed without the GIL.
-class completion_queue {
+/// A pending T, or the error instead of it.
+template <class T>
+class pending_value : public pending_result {
 public:
-    /// The queue of the running asyncio loop (uvloop's too), which from now on expects one more result. Throws
-    /// py::error: RuntimeError if no loop is running.
-    static std::shared_ptr<completion_queue> expect(const object& loop) {
-        std::shared_ptr<completion_queue> queue = of(loop);
-        if (queue->expected_ == 0) {
-            const object capsule = make_owner(new std::shared_ptr<completion_queue>(queue));
-            const object reader = checked(PyCFunction_New(&drain_method, capsule.ptr()));
-            checked(PyObject_CallMethod(loop.ptr(), "add_reader", "iO", queue->wakeup_.descriptor(), reader.ptr()));
+    explicit pending_value(std::shared_ptr<completion_queue> queue) noexcept : pending_result(std::move(queue)) {}
+
+    /// Keeps what `call` returns or throws. Once, before post().
+    template <class Call>
+    void resolve(Call&& call) noexcept {
+        try {
+            if constexpr (std::is_void_v<T>) {
+                std::forward<Call>(call)();
+                outcome_.template emplace<1>();
+            } else {
+                outcome_.template emplace<1>(std::forward<Call>(call)());
+            }
+        } catch (...) {
+            reject(std::current_exception());
         }
-        ++queue->expected_;
-        return queue;
+    }
+    /// Keeps an error, which must not be null.
+    void reject(std::exception_ptr error) noexcept { outcome_.template emplace<2>(std::move(error)); }
+
+    /// The delivered value; throws the error. Once.
+    T take() {
+        if (outcome_.index() == 2) {
+            std::rethrow_exception(std::get<2>(std::move(outcome_)));
+        }
+        if constexpr (!std::is_void_v<T>) {
+            return std::get<1>(std::move(outcome_));
+        }
     }
 
-    /// `count` expected results have come, or will not. An idle loop is left as it was found. Never raises.
-    void settle(long count) noexcept {
-        expected_ -= count;
-        if (expected_ == 0) {
-            const saved_error outer;
-            try {
-                checked(PyObject_CallMethod(running_loop().ptr(), "remove_reader", "i", wakeup_.descriptor()));
-            } catch (const base_exception& e) {
-                e.restore();
-                PyErr_WriteUnraisable(nullptr);
-            }
-        }
-    }
+private:
+    std::variant<std::monostate, stored<T>, std::exception_ptr> outcome_;
+};
+
+/// The results on their way to one event loop. Workers push without the GIL; the loop's reader drains with it. Dies
+/// with the GIL, and with it the results that its loop did not fetch before it was closed.
+class completion_queue {
+public:
+    completion_queue() = default;
+    ~completion_queue() { discard(); }
+    completion_queue(const completion_queue&) = delete;
+    completion_queue& operator=(const completion_queue&) = delete;
 
     /// The running loop. Throws py::error: RuntimeError with a text that says what is needed.
     static object running_loop() {
-        const object asyncio = checked(PyImport_ImportModule("asyncio"));
-        object loop = object::steal(PyObject_CallMethod(asyncio.ptr(), "get_running_loop", nullptr));
+        interpreter_state& state = interpreter_state::get();
+        if (state.get_running_loop == nullptr) {
+            const object asyncio = checked(PyImport_ImportModule("asyncio"));
+            state.get_running_loop = checked(PyObject_GetAttrString(asyncio.ptr(), "get_running_loop")).release();
+        }
+        object loop = object::steal(PyObject_CallNoArgs(state.get_running_loop));
         if (!loop) {
             PyErr_Clear();
             throw error(PyExc_RuntimeError, "isthmus: waiting for another thread needs a running asyncio event loop");
         }
         return loop;
     }
+
+    /// The queue of an asyncio loop (uvloop's too). The first call gives the loop a reader, as the loop's own wake-up
+    /// is one: it stays until the loop is closed. Throws what `add_reader` raises.
+    static std::shared_ptr<completion_queue> of(const object& loop);
 
     /// Adds a finished result, and wakes the loop if the queue was empty. Any thread, no GIL.
     void push(pending_result* finished) noexcept {
@@ -166,66 +140,122 @@ public:
     }
 
 private:
-    static std::shared_ptr<completion_queue> of(const object& loop);
-    static PyObject* drain(PyObject* self, PyObject*) noexcept;
+    struct known_loop {
+        object reference; ///< weak
+        std::shared_ptr<completion_queue> queue;
+    };
+    using known_loops = std::vector<known_loop>;
+
+    static known_loops& known();
+    static std::shared_ptr<completion_queue> make(const object& loop);
+
+    /// Calls `use` with each queued result, oldest first, and lets go of it.
+    template <class Use>
+    void take_all(Use use) {
+        pending_result* in_order = nullptr;
+        pending_result* newest_first = head_.exchange(nullptr, std::memory_order_acquire);
+        while (newest_first != nullptr) {
+            pending_result* const older = std::exchange(newest_first->next_, in_order);
+            in_order = std::exchange(newest_first, older);
+        }
+        while (in_order != nullptr) {
+            const std::shared_ptr<pending_result> result = std::move(in_order->self_);
+            in_order = in_order->next_;
+            use(*result);
+        }
+    }
+    void discard() noexcept {
+        take_all([](pending_result&) {});
+    }
+
+    static PyObject* drain(PyObject* capsule, PyObject*) noexcept {
+        const object alive = object::borrow(capsule);
+        auto* const queue = static_cast<completion_queue*>(PyCapsule_GetPointer(capsule, owner_name));
+        deferred_references::drain();
+        queue->wakeup_.clear();
+        queue->take_all([](pending_result& result) { result.deliver(); });
+        Py_RETURN_NONE;
+    }
     static inline PyMethodDef drain_method{"isthmus_completions", drain, METH_NOARGS, nullptr};
 
+    /// A loop is gone: forgets its queue, which lives as long as somebody may push to it.
+    static PyObject* forget(PyObject*, PyObject* reference) noexcept {
+        try {
+            known_loops& loops = known();
+            for (auto entry = loops.begin(); entry != loops.end(); ++entry) {
+                if (entry->reference.ptr() == reference) {
+                    const known_loop gone = std::move(*entry); // dies when the list is in order again
+                    loops.erase(entry);
+                    break;
+                }
+            }
+        } catch (const base_exception& e) {
+            e.restore();
+            return nullptr;
+        }
+        Py_RETURN_NONE;
+    }
+    static inline PyMethodDef forget_method{"isthmus_forget_loop", forget, METH_O, nullptr};
+
+    /// At interpreter exit: what a loop that was never closed has not fetched must not outlive Python's objects.
+    static PyObject* discard_all(PyObject*, PyObject*) {
+        const known_loops loops = known(); // a copy, as destructors may run anything
+        for (const known_loop& each : loops) {
+            each.queue->discard();
+        }
+        Py_RETURN_NONE;
+    }
+    static inline PyMethodDef discard_method{"isthmus_discard_completions", discard_all, METH_NOARGS, nullptr};
+
     std::atomic<pending_result*> head_{nullptr};
-    long expected_ = 0; // guarded by the GIL
     pid_t process_ = ::getpid();
     wakeup wakeup_;
 };
 
 inline void pending_result::post(std::shared_ptr<pending_result> self) noexcept {
     pending_result* const finished = self.get();
-    const std::shared_ptr<completion_queue> queue = finished->queue_; // may outlive `finished`
+    const std::shared_ptr<completion_queue> queue = std::move(finished->queue_); // which must not wait for itself
     finished->self_ = std::move(self);
     queue->push(finished);
 }
 
-/// A queue per loop, which dies with it. A forked child cannot use its parent's, whose descriptor they share.
-inline std::shared_ptr<completion_queue> completion_queue::of(const object& loop) {
+inline completion_queue::known_loops& completion_queue::known() {
     interpreter_state& state = interpreter_state::get();
     if (state.queues == nullptr) {
-        const object weakref = checked(PyImport_ImportModule("weakref"));
-        state.queues = checked(PyObject_CallMethod(weakref.ptr(), "WeakKeyDictionary", nullptr)).release();
+        object loops = make_owner(new known_loops);
+        // Registered before that of the thread pool, and so called after it: then its threads have given back.
+        const object function = checked(PyCFunction_New(&discard_method, nullptr));
+        const object atexit = checked(PyImport_ImportModule("atexit"));
+        checked(PyObject_CallMethod(atexit.ptr(), "register", "O", function.ptr()));
+        state.queues = loops.release();
     }
-    const object known = checked(PyObject_CallMethod(state.queues, "get", "O", loop.ptr()));
-    if (!known.is_none()) {
-        auto* const queue =
-            static_cast<std::shared_ptr<completion_queue>*>(PyCapsule_GetPointer(known.ptr(), owner_name));
-        if (queue != nullptr && (*queue)->process_ == ::getpid()) {
-            return *queue;
-        }
-    }
-    auto queue = std::make_shared<completion_queue>();
-    const object capsule = make_owner(new std::shared_ptr<completion_queue>(queue));
-    if (PyObject_SetItem(state.queues, loop.ptr(), capsule.ptr()) != 0) {
-        throw_raised();
-    }
-    return queue;
+    return *static_cast<known_loops*>(PyCapsule_GetPointer(state.queues, owner_name));
 }
 
-inline PyObject* completion_queue::drain(PyObject* capsule, PyObject*) noexcept {
-    const std::shared_ptr<completion_queue> queue =
-        *static_cast<std::shared_ptr<completion_queue>*>(PyCapsule_GetPointer(capsule, owner_name));
-    deferred_references::drain();
-    queue->wakeup_.clear();
-    long count = 0;
-    pending_result* in_order = nullptr;
-    pending_result* newest_first = queue->head_.exchange(nullptr, std::memory_order_acquire);
-    while (newest_first != nullptr) {
-        pending_result* const older = std::exchange(newest_first->next_, in_order);
-        in_order = std::exchange(newest_first, older);
-        ++count;
+inline std::shared_ptr<completion_queue> completion_queue::of(const object& loop) {
+    for (const known_loop& each : known()) {
+        // A forked child cannot use its parent's queue: they share the descriptor.
+        if (refers_to(each.reference.ptr(), loop.ptr()) && each.queue->process_ == ::getpid()) {
+            return each.queue;
+        }
     }
-    queue->settle(count);
-    while (in_order != nullptr) {
-        const std::shared_ptr<pending_result> result = std::move(in_order->self_);
-        in_order = in_order->next_;
-        result->deliver();
-    }
-    Py_RETURN_NONE;
+    return make(loop);
+}
+
+/// The queue belongs to a Python object, so that it dies with the GIL whoever lets go of it last.
+inline std::shared_ptr<completion_queue> completion_queue::make(const object& loop) {
+    auto owned = std::make_unique<completion_queue>();
+    completion_queue* const queue = owned.get();
+    const object capsule = make_owner(owned.release());
+    const object reader = checked(PyCFunction_New(&drain_method, capsule.ptr()));
+    const object forgetter = checked(PyCFunction_New(&forget_method, nullptr));
+    known_loop added{checked(PyWeakref_NewRef(loop.ptr(), forgetter.ptr())),
+                     std::shared_ptr<completion_queue>(std::make_shared<object>(capsule), queue)};
+    std::shared_ptr<completion_queue> made = added.queue;
+    known().reserve(known().size() + 1);
+    checked(PyObject_CallMethod(loop.ptr(), "add_reader", "iO", queue->wakeup_.descriptor(), reader.ptr()));
+    known().push_back(std::move(added));
+    return made;
 }
 
 /// Awaits a pending result: a Python await of a Future, after which the result is there. What is thrown in instead,
@@ -241,6 +271,11 @@ public:
         suspend(awaiting.promise());
     }
 
+    void visit(void (*visitor)(void*, void*), void* context) const noexcept final {
+        python_delegate::visit(visitor, context);
+        visitor(future_.ptr(), context);
+    }
+
 protected:
     pending_awaiter() noexcept : python_delegate(object()) {}
     ~pending_awaiter() {
@@ -251,7 +286,7 @@ protected:
 
     /// Prepares the await of `result` on `loop`.
     void wait_for(std::shared_ptr<Result> result, const object& loop) {
-        future_ = checked(PyObject_CallMethod(loop.ptr(), "create_future", nullptr));
+        future_ = checked(PyObject_CallMethodNoArgs(loop.ptr(), interpreter_state::get().create_future));
         iterator_ = await_iterator_of(future_.ptr());
         result_ = std::move(result);
         result_->wake(future_.ptr());

@@ -50,7 +50,7 @@ public:
     /// Throws py::error: RuntimeError when the interpreter is shutting down, and std::system_error if there are no
     /// threads and none can be made.
     void submit(std::shared_ptr<pool_job> job) {
-        const std::unique_lock lock(mutex_);
+        std::unique_lock lock(mutex_);
         if (stopping_) {
             throw error(PyExc_RuntimeError, "isthmus: cannot start a thread at interpreter shutdown");
         }
@@ -65,6 +65,7 @@ public:
             }
         }
         queue_.push_back(std::move(job));
+        lock.unlock(); // which the one who wakes up needs
         wake_.notify_one();
     }
 
@@ -80,6 +81,8 @@ private:
             --idle_;
             std::shared_ptr<pool_job> job = std::move(queue_.front());
             queue_.pop_front();
+            const bool stoppable = job->takes_token;
+            stoppable_ += stoppable ? 1 : 0;
             running_.push_back(job.get());
             lock.unlock();
             if (!job->stop.stop_requested()) {
@@ -87,10 +90,11 @@ private:
             }
             lock.lock();
             std::erase(running_, job.get());
-            finished_.notify_all();
             lock.unlock();
             job->give_back(std::move(job));
             lock.lock();
+            stoppable_ -= stoppable ? 1 : 0;
+            finished_.notify_all();
         }
     }
 
@@ -122,10 +126,7 @@ private:
                 source.request_stop();
             }
             lock.lock();
-            pool->finished_.wait(lock, [pool] {
-                return std::none_of(pool->running_.begin(), pool->running_.end(),
-                                    [](const pool_job* job) { return job->takes_token; });
-            });
+            pool->finished_.wait(lock, [pool] { return pool->stoppable_ == 0; });
         }
         Py_END_ALLOW_THREADS unstarted.clear(); // with the GIL
         Py_RETURN_NONE;
@@ -138,6 +139,7 @@ private:
     std::condition_variable finished_;
     std::deque<std::shared_ptr<pool_job>> queue_;
     std::vector<const pool_job*> running_;
+    std::size_t stoppable_ = 0; ///< running or being given back, with a stop token
     std::size_t threads_ = 0;
     std::size_t idle_ = 0;
     bool stopping_ = false;

@@ -22,7 +22,7 @@ namespace isthmus::inline v1::py::detail {
 #define ISTHMUS_STANDARD_LIBRARY "other"
 #endif
 inline constexpr const char* abi_tag =
-    "isthmus.v1.layout1." ISTHMUS_STANDARD_LIBRARY ".cxxabi" ISTHMUS_TO_TEXT(__GXX_ABI_VERSION);
+    "isthmus.v1.layout2." ISTHMUS_STANDARD_LIBRARY ".cxxabi" ISTHMUS_TO_TEXT(__GXX_ABI_VERSION);
 
 /// One per interpreter and ABI tag, found through a capsule in the interpreter's dictionary. Made by the first module
 /// that needs it, and never freed: a cached pointer to it stays valid when the interpreter is gone.
@@ -35,8 +35,12 @@ struct interpreter_state {
     PyObject* close = nullptr;
     PyObject* cr_await = nullptr;
     PyObject* gi_code = nullptr;
+    PyObject* create_future = nullptr;
+    PyObject* done = nullptr;
+    PyObject* set_result = nullptr;
     deferred_references::queue deferred{nullptr};
-    PyObject* queues = nullptr; ///< of loop.hpp: event loop -> its completion queue, weakly
+    PyObject* get_running_loop = nullptr; ///< of loop.hpp: asyncio's function
+    PyObject* queues = nullptr;           ///< of loop.hpp: the event loops that are known, and their queues
 
     /// The state of the current interpreter. Needs the GIL. Throws what Python raises when it cannot be made.
     static interpreter_state& get();
@@ -56,6 +60,9 @@ inline constexpr interned interned_names[] = {
     {&interpreter_state::close, "close"},
     {&interpreter_state::cr_await, "cr_await"},
     {&interpreter_state::gi_code, "gi_code"},
+    {&interpreter_state::create_future, "create_future"},
+    {&interpreter_state::done, "done"},
+    {&interpreter_state::set_result, "set_result"},
 };
 
 inline interpreter_state* interpreter_state::make() {
@@ -77,6 +84,7 @@ inline interpreter_state* interpreter_state::make() {
         auto* const owned = static_cast<interpreter_state*>(PyCapsule_GetPointer(dying, abi_tag));
         owned->alive = false;
         Py_CLEAR(owned->queues);
+        Py_CLEAR(owned->get_running_loop);
         for (const interned& name : interned_names) {
             Py_CLEAR(owned->*name.field);
         }
@@ -125,6 +133,18 @@ __attribute__((no_sanitize("null"))) // a forced unwind has no exception object,
     }
 #else
     return call();
+#endif
+}
+
+/// Whether a weak reference is to `target`, which the caller holds.
+inline bool refers_to(PyObject* reference, PyObject* target) noexcept {
+#if PY_VERSION_HEX >= 0x030D0000
+    PyObject* referred = nullptr;
+    PyWeakref_GetRef(reference, &referred);
+    Py_XDECREF(referred);
+    return referred == target;
+#else
+    return PyWeakref_GET_OBJECT(reference) == target;
 #endif
 }
 

@@ -5,11 +5,9 @@
 #include "loop.hpp"
 #include "pool.hpp"
 
-#include <exception>
 #include <functional>
 #include <stop_token>
 #include <tuple>
-#include <variant>
 
 namespace isthmus::inline v1::py {
 
@@ -47,45 +45,25 @@ using thread_result =
 
 /// A callable on its way to a worker and back: it and its result die on the loop's thread.
 template <class Function>
-class thread_job final : public pending_result, public pool_job {
+class thread_job final : public pending_value<thread_result<Function>>, public pool_job {
 public:
-    using value_type = thread_result<Function>;
-
     thread_job(std::shared_ptr<completion_queue> queue, Function function)
-        : pending_result(std::move(queue)), pool_job(std::is_invocable_v<Function&, std::stop_token>),
-          function_(std::move(function)) {}
-
-    value_type take() {
-        if (outcome_.index() == 2) {
-            std::rethrow_exception(std::get<2>(std::move(outcome_)));
-        }
-        if constexpr (!std::is_void_v<value_type>) {
-            return std::get<1>(std::move(outcome_));
-        }
-    }
+        : pending_value<thread_result<Function>>(std::move(queue)),
+          pool_job(std::is_invocable_v<Function&, std::stop_token>), function_(std::move(function)) {}
 
 private:
     void run() noexcept override {
-        try {
-            if constexpr (std::is_void_v<value_type>) {
-                detail::call_with_token(function_, stop.get_token());
-                outcome_.template emplace<1>();
-            } else {
-                outcome_.template emplace<1>(detail::call_with_token(function_, stop.get_token()));
-            }
-        } catch (...) {
-            outcome_.template emplace<2>(std::current_exception());
-        }
+        this->resolve(
+            [this]() -> thread_result<Function> { return detail::call_with_token(function_, stop.get_token()); });
     }
     void give_back(std::shared_ptr<pool_job> self) noexcept override {
         // The base's pointer is dropped here while the other one is held: the worker keeps none.
         std::shared_ptr<pending_result> mine(self, static_cast<pending_result*>(this));
         self.reset();
-        post(std::move(mine));
+        this->post(std::move(mine));
     }
 
     Function function_;
-    std::variant<std::monostate, stored<value_type>, std::exception_ptr> outcome_;
 };
 
 template <class Function>
@@ -108,16 +86,9 @@ public:
     bool await_ready() {
         this->require_gil();
         const object loop = completion_queue::running_loop();
-        thread_pool& pool = thread_pool::get();
-        const std::shared_ptr<completion_queue> queue = completion_queue::expect(loop);
-        try {
-            auto job = std::make_shared<thread_job<Function>>(queue, std::move(function_));
-            this->wait_for(job, loop);
-            pool.submit(std::move(job));
-        } catch (...) {
-            queue->settle(1);
-            throw;
-        }
+        auto job = std::make_shared<thread_job<Function>>(completion_queue::of(loop), std::move(function_));
+        this->wait_for(job, loop);
+        thread_pool::get().submit(std::move(job));
         return false;
     }
     thread_result<Function> await_resume() {
