@@ -141,14 +141,20 @@ object to_python(coroutine<Return>&& source, object keep_alive = object(), int p
                         "a C++ coroutine that is running or being awaited cannot become a Python object");
         }
     }
-    object made = checked(state.coroutine_type->tp_alloc(state.coroutine_type, 0));
-    auto& self = *detail::coroutine_object::of(made.ptr());
-    self.operations = &detail::operations<Return, Binding>;
-    self.where = f != nullptr ? f->where : std::source_location();
-    self.result_policy = policy;
-    self.keep_alive = keep_alive.release();
-    self.origin = detail::capture_origin();
-    frame_access::move_to(source, self.root);
+    auto* const self = PyObject_GC_New(detail::coroutine_object, state.coroutine_type);
+    object made = checked(reinterpret_cast<PyObject*>(self));
+    self->root = nullptr;
+    self->operations = &detail::operations<Return, Binding>;
+    self->weak_references = nullptr;
+    self->keep_alive = keep_alive.release();
+    self->name = nullptr;
+    self->qualname = nullptr;
+    self->origin = nullptr;
+    self->result_policy = policy;
+    ::new (static_cast<void*>(&self->where)) std::source_location(f != nullptr ? f->where : std::source_location());
+    PyObject_GC_Track(self);
+    self->origin = detail::capture_origin();
+    frame_access::move_to(source, self->root);
     return made;
 }
 

@@ -82,14 +82,8 @@ inline PyObject* repr(PyObject* self) noexcept {
                     : nullptr;
 }
 
-/// cr_origin: the Python frames that led here, newest first, as many as sys.set_coroutine_origin_tracking_depth asks
-/// for (11.5). Null, with no exception set, if it asks for none or they cannot be had.
-inline PyObject* capture_origin() noexcept {
-    PyThreadState* const thread = PyThreadState_Get();
-    const int depth = thread->coroutine_origin_tracking_depth;
-    if (depth <= 0) [[likely]] {
-        return nullptr;
-    }
+/// The Python frames that led here, newest first, at most `depth`. Null, with no exception set, if they cannot be had.
+ISTHMUS_NOINLINE inline PyObject* capture_frames(PyThreadState* thread, int depth) noexcept {
     const object entries = object::steal(PyList_New(0));
     object at = object::steal(reinterpret_cast<PyObject*>(PyThreadState_GetFrame(thread)));
     for (int i = 0; entries && at && i < depth; ++i) {
@@ -106,6 +100,13 @@ inline PyObject* capture_origin() noexcept {
     PyObject* const origin = entries ? PyList_AsTuple(entries.ptr()) : nullptr;
     PyErr_Clear();
     return origin;
+}
+
+/// cr_origin, as deep as sys.set_coroutine_origin_tracking_depth asks for (11.5); null if it asks for none.
+inline PyObject* capture_origin() noexcept {
+    PyThreadState* const thread = PyThreadState_Get();
+    const int depth = thread->coroutine_origin_tracking_depth;
+    return depth > 0 ? capture_frames(thread, depth) : nullptr;
 }
 
 inline PyGetSetDef coroutine_attributes[] = {
