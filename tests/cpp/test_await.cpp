@@ -591,18 +591,72 @@ TEST(Await, Clause_7_9_ARefusedAwaiterMayTryAgain) {
     EXPECT_EQ(outer.send().returned(), 3);
 }
 
-TEST(Await, AnAwaiterThatDiesLeavesAStolenInnerToItsOwner) {
+// 12.1: whoever dies suspended ends what it awaits, also if somebody else drove that last (7.9).
+TEST(Await, AnAwaiterThatDiesEndsWhatItAwaits) {
     counting inner = counts(1, 4);
     {
         counting a = awaits(inner);
-        counting b = continues(inner);
         a.send();
-        b.send();
-        a = counting(); // not the one that drove it last
+        inner.send(); // by hand: not in the chain of `a` now
         EXPECT_EQ(inner.state(), coroutine_state::suspended);
-        EXPECT_EQ(b.send().yielded(), 3);
     }
-    EXPECT_EQ(inner.state(), coroutine_state::closed); // destroyed with b, whose chain it was in
+    EXPECT_EQ(inner.state(), coroutine_state::closed);
+}
+
+TEST(Await, AnAwaiterThatDiesEndsWhatAnotherGoesOnWith) {
+    counting inner = counts(1, 4);
+    counting a = awaits(inner);
+    counting b = continues(inner);
+    a.send();
+    b.send();
+    a = counting();
+    EXPECT_EQ(inner.state(), coroutine_state::closed);
+    EXPECT_THROW(b.send(), isthmus::already_finished); // 7.6
+}
+
+TEST(Await, ManyLevelsThatWereDrivenByHandDieTogether) {
+    constexpr std::size_t depth = 5000;
+    std::vector<counting> levels;
+    levels.reserve(depth);
+    levels.push_back(counts(1, 1'000'000));
+    while (levels.size() < depth) {
+        counting& inner = levels.back();
+        levels.push_back(continues(inner));
+        levels.back().send();
+        inner.send();
+    }
+    levels.pop_back();
+    for (const counting& level : levels) {
+        ASSERT_EQ(level.state(), coroutine_state::closed);
+    }
+}
+
+TEST(Await, AStolenInnerIsDestroyedBeforeItsAwaiter) {
+    std::vector<int> order;
+    struct noted {
+        std::vector<int>& order;
+        int number;
+        ~noted() { order.push_back(number); }
+    };
+    struct local {
+        static counting leaf(std::vector<int>& order) {
+            const noted at_end{order, 1};
+            co_yield 1;
+            co_yield 2;
+            co_return 3;
+        }
+        static counting awaiter(counting& inner, std::vector<int>& order) {
+            const noted at_end{order, 2};
+            co_return co_await inner;
+        }
+    };
+    counting inner = local::leaf(order);
+    {
+        counting outer = local::awaiter(inner, order);
+        outer.send();
+        inner.send();
+    }
+    EXPECT_EQ(order, (std::vector<int>{1, 2}));
 }
 
 TEST(Await, AnAwaiterOfARunningOneDies) {

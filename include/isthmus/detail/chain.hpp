@@ -50,6 +50,8 @@ struct delegate {
     virtual void advance(activation& step) noexcept = 0;
     /// Closes what is awaited (5.23, 6.9). Returns the error that came out, null if none did.
     virtual std::exception_ptr close() noexcept = 0;
+    /// Destroys what is awaited, where it has frames that do not die with this one.
+    virtual void destroy_awaited() noexcept {}
     /// Shows every object of the layer above that is held here to `visit`, for its garbage collector.
     virtual void visit(void (*)(void* held, void* context), void*) const noexcept {}
     /// Where the layer above may leave what it throws in, in a form of its own, for the next advance(). Null: nowhere.
@@ -100,6 +102,7 @@ struct native_link : delegate {
 
     void advance(activation& step) noexcept final;
     std::exception_ptr close() noexcept final;
+    void destroy_awaited() noexcept final;
 };
 
 inline bool frame::attached() const noexcept { return up != nullptr && up->attached; }
@@ -158,11 +161,14 @@ inline void destroy(frame& f) noexcept {
 }
 
 /// Destroys a chain at rest, or a frame that never started, leaf first and in a loop: destructors that recursed
-/// would overflow the stack.
+/// would overflow the stack. What the leaf awaits, outside of the chain, comes first.
 inline void destroy_chain(frame& root) noexcept {
     activation busy; // whoever asks meanwhile sees a running coroutine
     frame* level = root.link == 0 ? &root : root.leaf_at_rest();
     root.join(busy);
+    if (level->awaiting != nullptr) {
+        level->awaiting->destroy_awaited();
+    }
     while (level != &root) {
         frame* const awaiter = level->up->parent;
         destroy(*level);
@@ -171,8 +177,8 @@ inline void destroy_chain(frame& root) noexcept {
     destroy(root);
 }
 
-/// Ends the life of a frame whose coroutine object is gone (12.1: destructors run, nothing is thrown). A running
-/// one cannot be destroyed yet; whoever drives it does so afterwards.
+/// Ends the life of a frame (12.1: destructors run, nothing is thrown). A running one cannot be destroyed yet; whoever
+/// drives it does so afterwards, if its coroutine object is gone.
 inline void discard(frame& f) noexcept {
     if (f.link != 0 && is_running(f)) {
         return;
@@ -191,6 +197,9 @@ inline void discard(frame& f) noexcept {
     // which it may refer: hence a limit that only such towers reach, and for which 100 KB of stack are enough.
     constexpr unsigned nesting_limit = 500;
     if (cache.teardown_depth >= nesting_limit) {
+        if (f.owner != nullptr) {
+            *f.owner = nullptr;
+        }
         release_waiters(f);
         f.owner = reinterpret_cast<frame**>(std::exchange(cache.teardown_pending, &f));
         return;
@@ -204,6 +213,13 @@ inline void discard(frame& f) noexcept {
         ++cache.teardown_depth;
         destroy_chain(*pending);
         --cache.teardown_depth;
+    }
+}
+
+/// Somebody else drives the child just now, or did so last.
+inline void native_link::destroy_awaited() noexcept {
+    if (child != nullptr) {
+        discard(*child);
     }
 }
 
