@@ -58,6 +58,21 @@ inline py::coroutine<int> total(std::vector<int> numbers) {
     co_return sum;
 }
 
+/// Knows no Python: what it yields is the mere fact that it suspends.
+inline isthmus::coroutine<int> plain(int pauses) {
+    for (int i = 0; i < pauses; ++i) {
+        co_yield isthmus::none();
+    }
+    co_return pauses;
+}
+
+inline py::coroutine<int> await_plain(int pauses) { co_return co_await plain(pauses); }
+
+/// plain() for the C++ code of another module, in a capsule.
+inline py::object share_plain() {
+    return py::checked(PyCapsule_New(reinterpret_cast<void*>(&plain), "plain", nullptr));
+}
+
 // Between C++ coroutines references are legal; only Python must not be given this one.
 inline py::coroutine<std::string> by_reference(const std::string& text) { co_return text; }
 

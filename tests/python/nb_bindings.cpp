@@ -91,6 +91,8 @@ NB_MODULE(nb_bindings, m) {
     m.def("overloaded", nb::overload_cast<int>(&overloaded));
     m.def("overloaded", nb::overload_cast<std::string>(&overloaded));
     m.def("total", &total);
+    m.def("await_plain", &await_plain);
+    m.attr("plain") = nb::steal(share_plain().release());
     m.def("by_reference_inside", &by_reference_inside);
     m.def("hidden_reference", &hidden_reference);
     m.def("hidden_unless_started", &hidden_unless_started);

@@ -84,6 +84,8 @@ PYBIND11_MODULE(pb_bindings, m) {
     m.def("overloaded", py::bind(pb::overload_cast<int>(&overloaded)));
     m.def("overloaded", py::bind(pb::overload_cast<std::string>(&overloaded)));
     m.def("total", py::bind(&total));
+    m.def("await_plain", py::bind(&await_plain));
+    m.attr("plain") = pb::reinterpret_steal<pb::object>(share_plain().release());
     m.def("by_reference_inside", py::bind(&by_reference_inside));
     m.def("hidden_reference", &hidden_reference);
     m.def("hidden_unless_started", &hidden_unless_started);

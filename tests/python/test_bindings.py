@@ -50,6 +50,24 @@ def test_all_modules_share_one_type(bindings: Any) -> None:
     other.close()
 
 
+def test_a_chain_across_modules_yields_none(bindings: Any) -> None:
+    """The level that suspends is a coroutine that knows no Python, of another module than the one that is driven."""
+    for make in (
+        lambda: bindings.await_plain(2),
+        lambda: raw_protocol.pass_through(bindings.await_plain(2)),
+        lambda: bindings.pass_through(raw_protocol.deep_plain(2, 2)),
+        lambda: raw_protocol.await_shared(bindings.plain, 2),
+        lambda: bindings.pass_through(raw_protocol.await_shared(bindings.plain, 2)),
+    ):
+        coroutine = make()
+        assert [coroutine.send(None) for _ in range(2)] == [None, None]
+        assert outcome(coroutine.send, None) == ("returned", 2)
+        assert asyncio.run(make()) == 2
+        closed = make()
+        closed.send(None)
+        closed.close()
+
+
 def test_arguments(bindings: Any) -> None:
     assert finish(bindings.add(1)) == 3
     assert finish(bindings.add(1, b=5)) == 6
