@@ -5,7 +5,7 @@ import collections.abc
 import gc
 import inspect
 import weakref
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import native
@@ -52,13 +52,14 @@ def test_all_modules_share_one_type(bindings: Any) -> None:
 
 def test_a_chain_across_modules_yields_none(bindings: Any) -> None:
     """The level that suspends is a coroutine that knows no Python, of another module than the one that is driven."""
-    for make in (
+    chains: list[Callable[[], Any]] = [
         lambda: bindings.await_plain(2),
         lambda: raw_protocol.pass_through(bindings.await_plain(2)),
         lambda: bindings.pass_through(raw_protocol.deep_plain(2, 2)),
         lambda: raw_protocol.await_shared(bindings.plain, 2),
         lambda: bindings.pass_through(raw_protocol.await_shared(bindings.plain, 2)),
-    ):
+    ]
+    for make in chains:
         coroutine = make()
         assert [coroutine.send(None) for _ in range(2)] == [None, None]
         assert outcome(coroutine.send, None) == ("returned", 2)
