@@ -29,8 +29,10 @@ using namespace bindings;
 
 namespace {
 
-py::coroutine<nb::object> pass_nanobind_object(nb::object awaited) {
-    co_return co_await py::await<nb::object>(awaited);
+py::coroutine<nb::object> pass_own_object(nb::object awaited) { co_return co_await py::await<nb::object>(awaited); }
+
+py::coroutine<nb::object> pass_moved(nb::object awaited) {
+    co_return co_await py::await<nb::object>(std::move(awaited));
 }
 
 py::coroutine<> fail(std::string how) {
@@ -85,14 +87,15 @@ NB_MODULE(nb_bindings, m) {
     m.def("greet", &greet);
     m.def("nothing", &nothing);
     m.def("pass_through", &pass_through);
-    m.def("pass_nanobind_object", &pass_nanobind_object);
+    m.def("pass_own_object", &pass_own_object);
+    m.def("pass_moved", &pass_moved);
     m.def("await_vector", &await_vector);
     m.def("pair_if", &pair_if, nb::kw_only(), "wanted"_a = true);
     m.def("overloaded", nb::overload_cast<int>(&overloaded));
     m.def("overloaded", nb::overload_cast<std::string>(&overloaded));
     m.def("total", &total);
     m.def("await_plain", &await_plain);
-    m.attr("plain") = nb::steal(share_plain().release());
+    m.def("share_plain", &share_plain);
     m.def("by_reference_inside", &by_reference_inside);
     m.def("hidden_reference", &hidden_reference);
     m.def("hidden_unless_started", &hidden_unless_started);

@@ -24,8 +24,10 @@ using namespace bindings;
 
 namespace {
 
-py::coroutine<pb::object> pass_pybind11_object(pb::object awaited) {
-    co_return co_await py::await<pb::object>(awaited);
+py::coroutine<pb::object> pass_own_object(pb::object awaited) { co_return co_await py::await<pb::object>(awaited); }
+
+py::coroutine<pb::object> pass_moved(pb::object awaited) {
+    co_return co_await py::await<pb::object>(std::move(awaited));
 }
 
 py::coroutine<> fail(std::string how) {
@@ -78,14 +80,15 @@ PYBIND11_MODULE(pb_bindings, m) {
     m.def("greet", py::bind(&greet));
     m.def("nothing", py::bind(&nothing));
     m.def("pass_through", py::bind(&pass_through));
-    m.def("pass_pybind11_object", py::bind(&pass_pybind11_object));
+    m.def("pass_own_object", py::bind(&pass_own_object));
+    m.def("pass_moved", py::bind(&pass_moved));
     m.def("await_vector", py::bind(&await_vector));
     m.def("pair_if", py::bind(&pair_if), pb::kw_only(), "wanted"_a = true);
     m.def("overloaded", py::bind(pb::overload_cast<int>(&overloaded)));
     m.def("overloaded", py::bind(pb::overload_cast<std::string>(&overloaded)));
     m.def("total", py::bind(&total));
     m.def("await_plain", py::bind(&await_plain));
-    m.attr("plain") = pb::reinterpret_steal<pb::object>(share_plain().release());
+    m.def("share_plain", &share_plain);
     m.def("by_reference_inside", py::bind(&by_reference_inside));
     m.def("hidden_reference", &hidden_reference);
     m.def("hidden_unless_started", &hidden_unless_started);

@@ -13,7 +13,7 @@ import nb_bindings
 import pb_bindings
 import pytest
 import raw_protocol
-from support import Boom, Iterator, collect, finish, functions_in, outcome
+from support import Boom, Iterator, Recorder, collect, finish, functions_in, outcome
 
 REFUSED = "takes a parameter by reference, pointer or view cannot become a Python object"
 
@@ -56,8 +56,8 @@ def test_a_chain_across_modules_yields_none(bindings: Any) -> None:
         lambda: bindings.await_plain(2),
         lambda: raw_protocol.pass_through(bindings.await_plain(2)),
         lambda: bindings.pass_through(raw_protocol.deep_plain(2, 2)),
-        lambda: raw_protocol.await_shared(bindings.plain, 2),
-        lambda: bindings.pass_through(raw_protocol.await_shared(bindings.plain, 2)),
+        lambda: raw_protocol.await_shared(bindings.share_plain(), 2),
+        lambda: bindings.pass_through(raw_protocol.await_shared(bindings.share_plain(), 2)),
     ]
     for make in chains:
         coroutine = make()
@@ -114,9 +114,20 @@ def test_python_objects_as_parameters_and_results(bindings: Any) -> None:
     item = object()
     assert finish(bindings.pass_through(native.value(item))) is item
     assert finish(bindings.pass_through(native.value(None))) is None
-    own = bindings.pass_nanobind_object if bindings is nb_bindings else bindings.pass_pybind11_object
-    assert finish(own(native.value(item))) is item
-    assert finish(own(native.value(None))) is None
+    for own in (bindings.pass_own_object, bindings.pass_moved):
+        assert finish(own(native.value(item))) is item
+        assert finish(own(native.value(None))) is None
+
+
+@pytest.mark.parametrize("make", ["pass_through", "pass_moved"])
+def test_a_cycle_through_what_was_moved_into_await_is_collected(bindings: Any, make: str) -> None:
+    awaited = Recorder(1)
+    awaited.coroutine = getattr(bindings, make)(awaited)  # type: ignore[attr-defined]
+    awaited.coroutine.send(None)  # type: ignore[attr-defined]
+    reference = weakref.ref(awaited)
+    del awaited
+    collect()
+    assert reference() is None
 
 
 def test_results_of_awaiting_are_converted(bindings: Any) -> None:

@@ -123,6 +123,33 @@ def test_the_traceback_survives_a_cpp_handler() -> None:
         assert functions_in(error)[-1] == "fail"
 
 
+@pytest.mark.parametrize("error", ALL, ids=repr)
+def test_an_exception_is_wrapped_by_cpp(error: BaseException) -> None:
+    assert outcome(raw.throw_wrapped, error, "base") == ("raised", error)
+    if isinstance(error, Exception):
+        assert outcome(raw.throw_wrapped, error, "error") == ("raised", error)
+    else:
+        with pytest.raises(TypeError, match=r"^isthmus: py::error needs an instance of Exception$"):
+            raw.throw_wrapped(error, "error")
+
+
+def test_what_is_no_exception_is_not_wrapped() -> None:
+    for value, how in ((1, "base"), (None, "base"), (Boom, "base"), (Boom(), "null")):
+        with pytest.raises(TypeError, match=r"^isthmus: py::base_exception needs an instance of BaseException$"):
+            raw.throw_wrapped(value, how)
+    with pytest.raises(TypeError, match=r"^isthmus: py::error needs an instance of Exception$"):
+        raw.throw_wrapped(1, "error")
+
+
+def test_a_new_error_is_an_exception() -> None:
+    with pytest.raises(Boom, match=r"^new$"):
+        raw.throw_new(Boom)
+    with pytest.raises(TypeError, match=r"^isthmus: py::error needs an instance of Exception$"):
+        raw.throw_new(KeyboardInterrupt)
+    with pytest.raises(SystemError, match="not a BaseException subclass"):
+        raw.throw_new(int)
+
+
 def test_raise_from() -> None:
     error = Boom()
     with pytest.raises(LookupError, match=r"^raised$") as caught:
