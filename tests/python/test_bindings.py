@@ -134,7 +134,7 @@ def test_the_name_is_that_of_the_cpp_function(bindings: Any) -> None:
     box = bindings.Box(1)
     for coroutine, name in (
         (bindings.add(1), "add"),
-        (bindings.pass_own_object(None), "pass_own_object"),
+        (bindings.pass_own_object(1), "pass_own_object"),
         (box.fetch(), "fetch"),
         (box.peek(), "peek"),
         (box.one(), "one"),
