@@ -3,6 +3,8 @@
 
 #include <isthmus/pybind11.hpp>
 
+#include "bindings.hpp"
+
 #include <pybind11/functional.h>
 #include <pybind11/stl.h>
 
@@ -18,129 +20,15 @@
 namespace pb = pybind11;
 namespace py = isthmus::py;
 using namespace pb::literals;
+using namespace bindings;
 
 namespace {
 
-/// Counts its instances, so that a test can see what lives.
-class tracked {
-public:
-    tracked() { ++alive; }
-    tracked(const tracked&) { ++alive; }
-    tracked& operator=(const tracked&) = default;
-    ~tracked() { --alive; }
-    static inline int alive = 0;
-};
+py::coroutine<pb::object> pass_own_object(pb::object awaited) { co_return co_await py::await<pb::object>(awaited); }
 
-// ---- functions
-// ---------------------------------------------------------------------------------------------------------
-
-py::coroutine<int> add(int a, int b) { co_return a + b; }
-
-py::coroutine<std::string> greet(std::string name) { co_return "hello " + name; }
-
-py::coroutine<> nothing() { co_return; }
-
-py::coroutine<py::object> pass_through(py::object awaited) { co_return co_await py::await(std::move(awaited)); }
-
-py::coroutine<pb::object> pass_pybind11_object(pb::object awaited) {
-    co_return co_await py::await<pb::object>(awaited);
+py::coroutine<pb::object> pass_moved(pb::object awaited) {
+    co_return co_await py::await<pb::object>(std::move(awaited));
 }
-
-py::coroutine<std::vector<int>> await_vector(py::object awaited) {
-    co_return co_await py::await<std::vector<int>>(std::move(awaited));
-}
-
-py::coroutine<std::optional<std::tuple<int, std::string>>> pair_if(bool wanted) {
-    if (wanted) {
-        co_return std::tuple<int, std::string>(1, "one");
-    }
-    co_return std::nullopt;
-}
-
-py::coroutine<std::string> overloaded(int) { co_return "int"; }
-py::coroutine<std::string> overloaded(std::string) { co_return "str"; }
-
-py::coroutine<int> total(std::vector<int> numbers) {
-    int sum = 0;
-    for (const int number : numbers) {
-        sum += number;
-    }
-    co_return sum;
-}
-
-// Between C++ coroutines references are legal; only Python must not be given this one.
-py::coroutine<std::string> by_reference(const std::string& text) { co_return text; }
-
-py::coroutine<std::string> by_reference_inside(std::string text) { co_return co_await by_reference(text); }
-
-// ---- classes
-// -----------------------------------------------------------------------------------------------------------
-
-struct item : tracked {
-    explicit item(int n) : number(n) {}
-    int number;
-};
-
-class box : tracked {
-public:
-    explicit box(int number) : item_(number) {}
-
-    py::coroutine<int> fetch() { co_return item_.number; }
-    py::coroutine<int> fetch_after(py::object awaited) {
-        co_await py::await(std::move(awaited));
-        co_return item_.number;
-    }
-    py::coroutine<int> peek(int extra) const { co_return item_.number + extra; }
-    py::coroutine<item&> reference() { co_return item_; }
-    py::coroutine<item> copy() { co_return item_; }
-    py::coroutine<item*> pointer() { co_return &item_; }
-    static py::coroutine<int> one() { co_return 1; }
-    py::coroutine<std::string> nothing_awaited() { co_return std::to_string(item_.number); }
-
-    int number() const { return item_.number; }
-
-private:
-    item item_;
-};
-
-class derived_box : public box {
-public:
-    using box::box;
-};
-
-py::coroutine<std::unique_ptr<item>> make_unique_item(int number) { co_return std::make_unique<item>(number); }
-
-py::coroutine<std::shared_ptr<item>> make_shared_item(int number) { co_return std::make_shared<item>(number); }
-
-class job {
-public:
-    explicit job(py::object awaited) : awaited_(std::move(awaited)) {}
-    py::coroutine<py::object> run() { co_return co_await py::await(awaited_); }
-
-private:
-    py::object awaited_;
-};
-
-class const_job {
-public:
-    explicit const_job(int number) : number_(number) {}
-    py::coroutine<int> run() const { co_return number_; }
-
-private:
-    int number_;
-};
-
-// ---- exceptions
-// --------------------------------------------------------------------------------------------------------
-
-class translated : public std::runtime_error {
-public:
-    using std::runtime_error::runtime_error;
-};
-struct untranslated {};
-
-/// Python knows nothing of this class.
-py::coroutine<untranslated> make_unregistered() { co_return untranslated(); }
 
 py::coroutine<> fail(std::string how) {
     if (how == "translated") {
@@ -192,23 +80,18 @@ PYBIND11_MODULE(pb_bindings, m) {
     m.def("greet", py::bind(&greet));
     m.def("nothing", py::bind(&nothing));
     m.def("pass_through", py::bind(&pass_through));
-    m.def("pass_pybind11_object", py::bind(&pass_pybind11_object));
+    m.def("pass_own_object", py::bind(&pass_own_object));
+    m.def("pass_moved", py::bind(&pass_moved));
     m.def("await_vector", py::bind(&await_vector));
     m.def("pair_if", py::bind(&pair_if), pb::kw_only(), "wanted"_a = true);
     m.def("overloaded", py::bind(pb::overload_cast<int>(&overloaded)));
     m.def("overloaded", py::bind(pb::overload_cast<std::string>(&overloaded)));
     m.def("total", py::bind(&total));
+    m.def("await_plain", py::bind(&await_plain));
+    m.def("share_plain", &share_plain);
     m.def("by_reference_inside", py::bind(&by_reference_inside));
-
-    // Nothing in these signatures shows that the coroutine refers to what dies with the call.
-    m.def("hidden_reference", [](std::string text) { return by_reference(text); });
-    m.def("hidden_unless_started", [](std::string text, bool eager) {
-        auto made = by_reference(text);
-        if (eager) {
-            return made;
-        }
-        return greet(text);
-    });
+    m.def("hidden_reference", &hidden_reference);
+    m.def("hidden_unless_started", &hidden_unless_started);
 
     m.def("plain_lambda", py::bind([](int n) -> py::coroutine<int> { co_return 2 * n; }));
     m.def("make_adder", [](int base) {
@@ -253,17 +136,9 @@ PYBIND11_MODULE(pb_bindings, m) {
     pb::class_<const_job>(m, "ConstJob").def(pb::init<int>()).def("__await__", py::as_await(&const_job::run));
 
     pb::register_exception<translated>(m, "Translated");
-    m.def("checked_add", py::bind([](int a, int b) {
-              if (a < 0) {
-                  throw py::error(PyExc_LookupError, "negative");
-              }
-              return add(a, b);
-          }));
-    m.def("call_at_once", py::bind([](py::object function) {
-              py::checked(PyObject_CallNoArgs(function.ptr()));
-              return nothing();
-          }));
-    m.def("misuse_at_once", [] { throw isthmus::already_executing(); });
+    m.def("checked_add", py::bind(&checked_add));
+    m.def("call_at_once", py::bind(&call_at_once));
+    m.def("misuse_at_once", &misuse_at_once);
     m.def("unregistered", py::bind(&make_unregistered));
     m.def("fail", py::bind(&fail));
     m.def("call", py::bind(&call));

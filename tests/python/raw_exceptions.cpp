@@ -103,6 +103,19 @@ py::coroutine<> fail(std::string kind) {
     co_return;
 }
 
+/// Throws `value` as one of the classes that wrap exceptions; "null" wraps nothing.
+void throw_wrapped(object value, std::string how) {
+    if (how == "error") {
+        throw py::error(std::move(value));
+    }
+    if (how == "null") {
+        value.reset();
+    }
+    throw py::base_exception(std::move(value));
+}
+
+void throw_new(object type) { throw py::error(type.ptr(), "new"); }
+
 /// Awaits a Python object; throws a C++ exception into it as soon as it has yielded. What that gave.
 object throw_cpp_into(object awaited, std::string kind) {
     auto driven = [](object inner) -> py::coroutine<object> {
@@ -214,6 +227,8 @@ py::coroutine<> await_void(object awaited) { co_await py::await<void>(std::move(
 
 PyMethodDef functions[] = {
     raw::def<fail>("fail"),
+    raw::def<throw_wrapped>("throw_wrapped"),
+    raw::def<throw_new>("throw_new"),
     raw::def<throw_cpp_into>("throw_cpp_into"),
     raw::def<handler_of>("handler_of"),
     raw::def<caught>("caught"),

@@ -90,6 +90,15 @@ isthmus::coroutine<int> plain(int levels, int pauses) {
 /// A chain that crosses the types: `levels` plain coroutines below a py::coroutine.
 py::coroutine<int> deep_plain(int levels, int pauses) { co_return co_await plain(levels, pauses); }
 
+/// The same, where what is awaited was compiled into another module.
+py::coroutine<int> await_shared(object capsule, int pauses) {
+    void* const pointer = PyCapsule_GetPointer(capsule.ptr(), "plain");
+    if (pointer == nullptr) {
+        py::throw_raised();
+    }
+    co_return co_await reinterpret_cast<isthmus::coroutine<int> (*)(int)>(pointer)(pauses);
+}
+
 // References between C++ coroutines are legal: the referent is a local of the awaiter.
 py::coroutine<> append_by_reference(std::string& text, const object& awaited) {
     const std::string added = co_await py::await<std::string>(awaited);
@@ -215,6 +224,7 @@ PyMethodDef functions[] = {
     raw::def<deep>("deep"),
     raw::def<deep_guarded>("deep_guarded"),
     raw::def<deep_plain>("deep_plain"),
+    raw::def<await_shared>("await_shared"),
     raw::def<by_reference>("by_reference"),
     raw::def<script>("script"),
     raw::def<iter_send>("iter_send"),

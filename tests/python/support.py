@@ -37,6 +37,13 @@ class Boom(Exception):
     """An ordinary error of user code."""
 
 
+class SubExit(GeneratorExit):
+    """An exit of the user's own."""
+
+
+GUARDS = ["inner guard", "outer guard"]
+"""What guarded() logs when it ends."""
+
 Outcome: TypeAlias = tuple[str, Any]
 
 
@@ -161,14 +168,23 @@ class Recorder(Iterator):
         return self.on_close() if self.on_close is not None else None
 
 
+def awaitable(give: Callable[[], Any]) -> Any:
+    """An object whose __await__ is this function."""
+
+    class Cls:
+        def __await__(self) -> Any:
+            return give()
+
+    return Cls()
+
+
 def generator_awaitable(generator: Generator[Any, Any, Any]) -> Any:
     """An object whose __await__ returns this generator."""
+    return awaitable(lambda: generator)
 
-    class Awaitable:
-        def __await__(self) -> Generator[Any, Any, Any]:
-            return generator
 
-    return Awaitable()
+async def fail(error: BaseException) -> None:
+    raise error
 
 
 def tower(levels: int, bottom: Any, *languages: Any) -> Any:

@@ -13,6 +13,7 @@ import pytest
 import raw_protocol
 from support import (
     GIVE,
+    GUARDS,
     LOOPS,
     RERAISE,
     VERSION,
@@ -32,11 +33,6 @@ from support import (
 )
 
 pytestmark = pytest.mark.parametrize("loop", LOOPS)
-
-
-def guards() -> list[str]:
-    """What guarded() logs when it ends."""
-    return ["inner guard", "outer guard"]
 
 
 # ---- what it is ----------------------------------------------------------------------------------
@@ -91,7 +87,7 @@ def test_wait_for(language: Any, loop: str) -> None:
         future = asyncio.get_running_loop().create_future()
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(language.guarded(future, log), 0.01)
-        assert log == guards()
+        assert log == GUARDS
         assert future.cancelled()
         assert await asyncio.wait_for(language.pass_through(asyncio.sleep(0, "in time")), 10) == "in time"
 
@@ -107,7 +103,7 @@ def test_timeout_within(language: Any, loop: str) -> None:
                 await language.guarded(asyncio.sleep(10), log)
 
     run(main(), loop)
-    assert log == guards()
+    assert log == GUARDS
 
 
 def test_task_group_cancels_the_others(language: Any, loop: str) -> None:
@@ -123,7 +119,7 @@ def test_task_group_cancels_the_others(language: Any, loop: str) -> None:
     with pytest.raises(ExceptionGroup) as caught:
         run(main(), loop)
     assert caught.value.exceptions == (error,)
-    assert log == guards() * 3
+    assert log == GUARDS * 3
 
 
 def test_task_group_that_is_cancelled_from_outside(language: Any, loop: str) -> None:
@@ -142,7 +138,7 @@ def test_task_group_that_is_cancelled_from_outside(language: Any, loop: str) -> 
             await task
 
     run(main(), loop)
-    assert log == guards() * 2
+    assert log == GUARDS * 2
 
 
 def test_shield(language: Any, loop: str) -> None:
@@ -200,7 +196,7 @@ def test_the_task_that_is_written_in_python(language: Any, loop: str) -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert log == guards()
+        assert log == GUARDS
 
     run(main(), loop)
 
@@ -377,7 +373,7 @@ def test_exits_pass_through_cpp_frames(language: Any, loop: str, error: BaseExce
 
     run(main(), loop)
     assert caught == [error]
-    assert log == guards()
+    assert log == GUARDS
 
 
 @pytest.mark.parametrize("error", EXITS[1:], ids=repr)
@@ -394,7 +390,7 @@ def test_exits_leave_the_loop(language: Any, loop: str, error: BaseException) ->
     with pytest.raises(type(error)) as caught:
         run(main(), loop)
     assert caught.value is error
-    assert log == guards()
+    assert log == GUARDS
 
 
 @pytest.mark.parametrize("error", EXITS, ids=repr)
@@ -404,7 +400,7 @@ def test_exits_that_are_thrown_in(language: Any, loop: str, error: BaseException
     coroutine = language.catch_std_exception(language.guarded(native.once(1), log))
     coroutine.send(None)
     assert outcome(coroutine.throw, error) == ("raised", error)
-    assert log == guards()
+    assert log == GUARDS
 
 
 def test_ordinary_errors_are_std_exceptions(language: Any, loop: str) -> None:
@@ -439,7 +435,7 @@ def test_mixed_chains(language: Any, loop: str, levels: int) -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert log == guards()
+        assert log == GUARDS
 
     run(main(), loop)
 

@@ -5,7 +5,7 @@ import collections.abc
 import gc
 import inspect
 import weakref
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import native
@@ -13,7 +13,7 @@ import nb_bindings
 import pb_bindings
 import pytest
 import raw_protocol
-from support import Boom, Iterator, collect, finish, functions_in, outcome
+from support import Boom, Iterator, Recorder, collect, finish, functions_in, outcome
 
 REFUSED = "takes a parameter by reference, pointer or view cannot become a Python object"
 
@@ -48,6 +48,25 @@ def test_all_modules_share_one_type(bindings: Any) -> None:
     assert type(one) is type(other)
     one.close()
     other.close()
+
+
+def test_a_chain_across_modules_yields_none(bindings: Any) -> None:
+    """The level that suspends is a coroutine that knows no Python, of another module than the one that is driven."""
+    chains: list[Callable[[], Any]] = [
+        lambda: bindings.await_plain(2),
+        lambda: raw_protocol.pass_through(bindings.await_plain(2)),
+        lambda: bindings.pass_through(raw_protocol.deep_plain(2, 2)),
+        lambda: raw_protocol.await_shared(bindings.share_plain(), 2),
+        lambda: bindings.pass_through(raw_protocol.await_shared(bindings.share_plain(), 2)),
+    ]
+    for make in chains:
+        coroutine = make()
+        assert [coroutine.send(None) for _ in range(2)] == [None, None]
+        assert outcome(coroutine.send, None) == ("returned", 2)
+        assert asyncio.run(make()) == 2
+        closed = make()
+        closed.send(None)
+        closed.close()
 
 
 def test_arguments(bindings: Any) -> None:
@@ -95,9 +114,34 @@ def test_python_objects_as_parameters_and_results(bindings: Any) -> None:
     item = object()
     assert finish(bindings.pass_through(native.value(item))) is item
     assert finish(bindings.pass_through(native.value(None))) is None
-    own = bindings.pass_nanobind_object if bindings is nb_bindings else bindings.pass_pybind11_object
-    assert finish(own(native.value(item))) is item
-    assert finish(own(native.value(None))) is None
+    for own in (bindings.pass_own_object, bindings.pass_moved):
+        assert finish(own(native.value(item))) is item
+        assert finish(own(native.value(None))) is None
+
+
+@pytest.mark.parametrize("make", ["pass_through", "pass_moved"])
+def test_a_cycle_through_what_was_moved_into_await_is_collected(bindings: Any, make: str) -> None:
+    awaited = Recorder(1)
+    awaited.coroutine = getattr(bindings, make)(awaited)  # type: ignore[attr-defined]
+    awaited.coroutine.send(None)  # type: ignore[attr-defined]
+    reference = weakref.ref(awaited)
+    del awaited
+    collect()
+    assert reference() is None
+
+
+def test_the_name_is_that_of_the_cpp_function(bindings: Any) -> None:
+    box = bindings.Box(1)
+    for coroutine, name in (
+        (bindings.add(1), "add"),
+        (bindings.pass_own_object(1), "pass_own_object"),
+        (box.fetch(), "fetch"),
+        (box.peek(), "peek"),
+        (box.one(), "one"),
+        (box.by_lambda(1), "<lambda>"),
+    ):
+        assert (coroutine.__name__, coroutine.__qualname__) == (name, name)
+        coroutine.close()
 
 
 def test_results_of_awaiting_are_converted(bindings: Any) -> None:

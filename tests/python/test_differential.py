@@ -13,15 +13,22 @@ from typing import Any
 import native
 import pytest
 import raw_protocol
-from support import SANITIZED, VERSION, Boom, Iterator, Outcome, Recorder, collect, generator_awaitable, outcome
+from support import (
+    SANITIZED,
+    VERSION,
+    Boom,
+    Iterator,
+    Outcome,
+    Recorder,
+    SubExit,
+    collect,
+    generator_awaitable,
+    outcome,
+)
 
 
 class Other(Exception):
     """Another ordinary error."""
-
-
-class SubExit(GeneratorExit):
-    """An exit of the user's own."""
 
 
 ERRORS: list[Any] = [Boom, Other, KeyboardInterrupt, GeneratorExit, SubExit, StopAsyncIteration]

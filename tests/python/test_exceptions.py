@@ -9,7 +9,7 @@ import native
 import pytest
 import raw_exceptions as raw
 import raw_protocol
-from support import Boom, Iterator, Recorder, finish, functions_in, generator_awaitable, outcome, tower
+from support import Boom, Iterator, Recorder, awaitable, fail, finish, functions_in, generator_awaitable, outcome, tower
 
 ALL = [
     Boom("b"),
@@ -21,10 +21,6 @@ ALL = [
     BaseExceptionGroup("group", [KeyboardInterrupt()]),
     StopAsyncIteration("s"),
 ]
-
-
-async def fail(error: BaseException) -> None:
-    raise error
 
 
 # ---- from Python to C++ and back -----------------------------------------------------------------
@@ -127,49 +123,31 @@ def test_the_traceback_survives_a_cpp_handler() -> None:
         assert functions_in(error)[-1] == "fail"
 
 
-def test_a_thrown_exception_has_the_context_of_the_python_level_that_handles(language: Any) -> None:
-    """5.15, where the one that is inside an except block is below the C++ level."""
-
-    async def handling() -> None:
-        try:
-            raise KeyError("handled")
-        except KeyError:
-            await native.once(1)
-
-    coroutine = language.pass_through(handling())
-    coroutine.send(None)
-    error = Boom()
-    assert outcome(coroutine.throw, error) == ("raised", error)
-    assert repr(error.__context__) == "KeyError('handled')"
+@pytest.mark.parametrize("error", ALL, ids=repr)
+def test_an_exception_is_wrapped_by_cpp(error: BaseException) -> None:
+    assert outcome(raw.throw_wrapped, error, "base") == ("raised", error)
+    if isinstance(error, Exception):
+        assert outcome(raw.throw_wrapped, error, "error") == ("raised", error)
+    else:
+        with pytest.raises(TypeError, match=r"^isthmus: py::error needs an instance of Exception$"):
+            raw.throw_wrapped(error, "error")
 
 
-def test_what_is_raised_below_has_the_drivers_context(language: Any) -> None:
-    """5.16, through a C++ level."""
-    coroutine = language.pass_through(fail(Boom()))
-    try:
-        raise KeyError
-    except KeyError as handled:
-        with pytest.raises(Boom) as caught:
-            coroutine.send(None)
-        assert caught.value.__context__ is handled
+def test_what_is_no_exception_is_not_wrapped() -> None:
+    for value, how in ((1, "base"), (None, "base"), (Boom, "base"), (Boom(), "null")):
+        with pytest.raises(TypeError, match=r"^isthmus: py::base_exception needs an instance of BaseException$"):
+            raw.throw_wrapped(value, how)
+    with pytest.raises(TypeError, match=r"^isthmus: py::error needs an instance of Exception$"):
+        raw.throw_wrapped(1, "error")
 
 
-def test_the_handled_exception_is_the_drivers_again_afterwards(language: Any) -> None:
-    async def handling() -> None:
-        try:
-            raise KeyError("inner")
-        except KeyError:
-            await native.once(1)
-
-    coroutine = language.pass_through(handling())
-    with pytest.raises(ValueError, match="outer") as caught:
-        try:
-            raise ValueError("outer")
-        except ValueError:
-            coroutine.send(None)
-            raise
-    assert caught.value.__context__ is None
-    coroutine.close()
+def test_a_new_error_is_an_exception() -> None:
+    with pytest.raises(Boom, match=r"^new$"):
+        raw.throw_new(Boom)
+    with pytest.raises(TypeError, match=r"^isthmus: py::error needs an instance of Exception$"):
+        raw.throw_new(KeyboardInterrupt)
+    with pytest.raises(SystemError, match="not a BaseException subclass"):
+        raw.throw_new(int)
 
 
 def test_raise_from() -> None:
@@ -301,18 +279,13 @@ def test_cpp_exceptions_have_the_drivers_context() -> None:
 
 def test_pep_479_holds_for_what_is_awaited(language: Any) -> None:
     stop = StopIteration("v")
-    awaited = awaitable_that_raises(stop)
+
+    def fails() -> Any:
+        raise stop
+
     with pytest.raises(RuntimeError, match=r"^coroutine raised StopIteration$") as caught:
-        finish(language.pass_through(awaited))
+        finish(language.pass_through(awaitable(fails)))
     assert caught.value.__cause__ is stop
-
-
-def awaitable_that_raises(error: BaseException) -> Any:
-    class Awaitable:
-        def __await__(self) -> Any:
-            raise error
-
-    return Awaitable()
 
 
 # ---- conversions ---------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ import pytest
 import raw_lifetime
 import raw_protocol
 from support import (
+    GUARDS,
     LOOPS,
     RERAISE,
     SANITIZED,
@@ -66,7 +67,7 @@ def test_an_abandoned_task_is_collected(language: Any, loop: str) -> None:
         del task, future
         assert log == []
         collect()
-        assert log == ["inner guard", "outer guard"]
+        assert log == GUARDS
 
     run(main(), loop)
     assert [reference() for reference in references] == [None] * 3
@@ -87,7 +88,7 @@ def test_a_cycle_of_several_coroutines(language: Any) -> None:
     del bottom, inner, middle, outer, cycle
     assert log == []
     collect()
-    assert log == ["inner guard", "outer guard"] * 2
+    assert log == GUARDS * 2
     assert reference() is None
 
 
@@ -150,7 +151,7 @@ def test_collecting_at_any_moment(language: Any) -> None:
             gc.collect(0)
             outcome(coroutine.throw, Boom())
             del coroutine, awaited
-            assert log == ["inner guard", "outer guard"]
+            assert log == GUARDS
     finally:
         gc.set_threshold(*threshold)
 
@@ -184,7 +185,7 @@ def test_order_when_a_chain_dies(language: Any) -> None:
     del inner, outer
     assert log[0] == "outer's weak reference"
     without = [entry for entry in log if entry != "inner's weak reference"]
-    assert without == ["outer's weak reference", "body", "1", "2", "3", "inner guard", "outer guard"]
+    assert without == ["outer's weak reference", "body", "1", "2", "3", *GUARDS]
 
 
 def test_an_error_in_the_cleanup_is_unraisable_and_the_rest_goes_on(language: Any, unraisable: list[Any]) -> None:
@@ -197,7 +198,7 @@ def test_an_error_in_the_cleanup_is_unraisable_and_the_rest_goes_on(language: An
     coroutine = language.guarded(awaited, log)
     coroutine.send(None)
     del coroutine
-    assert log == ["inner guard", "outer guard"]
+    assert log == GUARDS
     assert [str(error) for error, _ in unraisable] == ["in close"]
     unraisable.clear()
 

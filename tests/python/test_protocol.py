@@ -23,11 +23,14 @@ import pytest
 import raw_protocol
 from support import (
     GIVE,
+    GUARDS,
     RERAISE,
     VERSION,
     Boom,
     Iterator,
     Recorder,
+    SubExit,
+    awaitable,
     collect,
     comparable,
     do_await,
@@ -37,6 +40,7 @@ from support import (
     do_raise,
     do_return,
     do_yield,
+    fail,
     finish,
     functions_in,
     generator_awaitable,
@@ -886,15 +890,36 @@ def test_5_15_a_preset_context_is_kept(language: Any) -> None:
     assert error.__context__ is context
 
 
+@pytest.fixture
+def handling(language: Any) -> Any:
+    """A coroutine of this language that awaits a native one, which is suspended where it handles a KeyError."""
+
+    async def below() -> None:
+        try:
+            raise KeyError("handled")
+        except KeyError:
+            await native.once(1)
+
+    return language.pass_through(below())
+
+
+def test_5_15_the_context_is_what_the_level_below_handles(handling: Any) -> None:
+    handling.send(None)
+    error = Boom()
+    assert outcome(handling.throw, error) == ("raised", error)
+    assert repr(error.__context__) == "KeyError('handled')"
+
+
 def test_5_16_what_the_body_raises_has_the_drivers_context(language: Any) -> None:
-    def fail(_: object) -> None:
+    def raises(_: object) -> None:
         raise Boom
 
-    for steps in ([do_call(fail)], [do_raise(Boom())]):
-        coroutine = language.script([do_yield(1), *steps])
+    how = [do_call(raises), do_await(fail(Boom()))]
+    if language is native:
+        how.append(do_raise(Boom()))  # a C++ throw sets no context
+    for step in how:
+        coroutine = language.script([do_yield(1), step])
         coroutine.send(None)
-        if language is raw_protocol and steps[0][0] == "raise":
-            continue  # a C++ throw sets no context
         try:
             raise KeyError
         except KeyError as handled:
@@ -903,9 +928,20 @@ def test_5_16_what_the_body_raises_has_the_drivers_context(language: Any) -> Non
             assert caught.value.__context__ is handled
 
 
+def test_5_16_leaving_the_body_restores_the_drivers(handling: Any) -> None:
+    with pytest.raises(ValueError, match="outer") as caught:
+        try:
+            raise ValueError("outer")
+        except ValueError:
+            handling.send(None)
+            raise
+    assert caught.value.__context__ is None
+    handling.close()
+
+
 def test_5_16_exc_info_in_the_body_is_the_drivers(language: Any) -> None:
     seen: list[Any] = []
-    look = do_call(lambda _: seen.append(sys.exception() if VERSION >= (3, 11) else None))
+    look = do_call(lambda _: seen.append(sys.exception()))
     coroutine = language.script([look, do_yield(1), look, do_yield(2), look])
     try:
         raise KeyError("first")
@@ -1019,10 +1055,6 @@ def test_5_22_throw_that_is_none(language: Any) -> None:
         coroutine.throw(Boom())
     with pytest.raises(RuntimeError, match=exactly(REUSE)):
         coroutine.send(None)
-
-
-class SubExit(GeneratorExit):
-    pass
 
 
 @pytest.mark.parametrize("thrown", [GeneratorExit, GeneratorExit("g"), SubExit, SubExit("s")], ids=repr)
@@ -1311,14 +1343,6 @@ def test_7_2_what_is_not(language: Any, wrong: Any) -> None:
 
 def test_7_2_the_error_is_raised_in_the_body(language: Any) -> None:
     assert finish(language.script([do_await(1, TypeError, [do_return("caught")])])) == "caught"
-
-
-def awaitable(give: Callable[[], Any]) -> Any:
-    class Cls:
-        def __await__(self) -> Any:
-            return give()
-
-    return Cls()
 
 
 def test_7_3_await_must_return_an_iterator(language: Any) -> None:
@@ -1798,7 +1822,7 @@ def test_12_5_a_cycle_through_what_is_awaited(language: Any) -> None:
     del awaited, coroutine
     assert log == []
     collect()
-    assert log == ["closed", "inner guard", "outer guard"]
+    assert log == ["closed", *GUARDS]
     assert reference() is None
 
 
@@ -1829,7 +1853,7 @@ def test_12_6_del_closes(language: Any) -> None:
     coroutine = language.guarded(Iterator(1), log)
     coroutine.send(None)
     coroutine.__del__()
-    assert log == ["inner guard", "outer guard"]
+    assert log == GUARDS
     with pytest.raises(RuntimeError, match=exactly(REUSE)):
         coroutine.send(None)
 
@@ -1848,7 +1872,7 @@ def test_12_7_a_pending_task_that_dies(language: Any) -> None:
 
     run(main())
     # Which of the two comes first is the collector's choice.
-    assert sorted(log) == ["Task was destroyed but it is pending!", "inner guard", "outer guard"]
+    assert sorted(log) == ["Task was destroyed but it is pending!", *GUARDS]
 
 
 # ---- 13: contexts, threads, recursion ------------------------------------------------------------

@@ -1,6 +1,7 @@
 """py::in_thread and py::completion: blocking functions and callback APIs, awaited under asyncio and uvloop."""
 
 import asyncio
+import functools
 import gc
 import os
 import subprocess
@@ -13,18 +14,16 @@ from typing import Any
 
 import nb_threads as ext
 import pytest
-from support import SANITIZED
-
-uvloop = pytest.importorskip("uvloop")
+import support
+from support import LOOPS, SANITIZED
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
-@pytest.fixture(params=["asyncio", "uvloop"])
+@pytest.fixture(params=LOOPS)
 def run(request: pytest.FixtureRequest) -> Run:
     """Runs a coroutine on each loop."""
-    runner: Run = asyncio.run if request.param == "asyncio" else uvloop.run
-    return runner
+    return functools.partial(support.run, loop=request.param)
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -252,7 +252,8 @@ struct python_awaitable {
 /// Awaits a Python object in a py::coroutine: `co_await py::await<int>(future)`. `awaited` may be whatever Python's
 /// `await` accepts. Each step goes straight to its await-iterator, and what that yields goes up untouched: no Task,
 /// no Future and no loop is involved. Raises in the coroutine what `await` raises there (7.1–7.8). The result is
-/// converted to T, by py::converter. Needs the GIL. A reference of its own is kept until the await is over.
+/// converted to T, by py::converter. Needs the GIL. A reference of its own is kept until the await is over; Python's
+/// garbage collector sees that one, and none that a variable of the coroutine holds, so move a variable in (12.5).
 template <class T = object>
 detail::python_awaitable<T> await(object awaited) {
     static_assert(std::is_void_v<T> || !detail::is_borrowed<T>,
@@ -261,7 +262,8 @@ detail::python_awaitable<T> await(object awaited) {
     return {std::move(awaited)};
 }
 
-/// The same for a borrowed pointer, and for any handle class with a `ptr()`: nanobind's and pybind11's objects.
+/// The same for a borrowed pointer, and for any handle class with a `ptr()`: nanobind's and pybind11's objects. One
+/// that is moved in gives up its reference.
 template <class T = object>
 detail::python_awaitable<T> await(PyObject* awaited) {
     return py::await<T>(object::borrow(awaited));
@@ -272,6 +274,13 @@ template <class T = object, class Handle>
     }
 detail::python_awaitable<T> await(const Handle& awaited) {
     return py::await<T>(object::borrow(awaited.ptr()));
+}
+template <class T = object, class Owner>
+    requires(!std::is_reference_v<Owner>) && requires(Owner& owner) {
+        { owner.release().ptr() } -> std::convertible_to<PyObject*>;
+    }
+detail::python_awaitable<T> await(Owner&& awaited) {
+    return py::await<T>(object::steal(awaited.release().ptr()));
 }
 
 } // namespace isthmus::inline v1::py

@@ -4,6 +4,7 @@
 
 #include "../coroutine.hpp"
 #include "state.hpp"
+#include "translate.hpp"
 
 #include <exception>
 #include <source_location>

@@ -1,0 +1,108 @@
+// isthmus/python/translate.hpp — C++ exceptions in Python: what one becomes when it leaves a coroutine.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "error.hpp"
+
+#include <exception>
+#include <new>
+#include <stdexcept>
+#include <system_error>
+
+namespace isthmus::inline v1::py::detail {
+
+/// What a binding library makes of a C++ exception: sets the Python exception, and returns true if it knows how.
+using exception_translator = bool (*)(const std::exception_ptr&) noexcept;
+
+inline void set_os_error(const std::error_code& code, const char* text) noexcept {
+    const object arguments = object::steal(Py_BuildValue("(is)", code.value(), text));
+    if (arguments) {
+        PyErr_SetObject(PyExc_OSError, arguments.ptr());
+    }
+}
+
+/// Makes Python's current exception from the C++ one that is being handled, by the standard mapping.
+inline void set_from_standard() noexcept {
+    try {
+        throw;
+    } catch (const std::bad_alloc&) {
+        PyErr_NoMemory();
+    } catch (const std::domain_error& e) {
+        PyErr_SetString(PyExc_ValueError, e.what());
+    } catch (const std::invalid_argument& e) {
+        PyErr_SetString(PyExc_ValueError, e.what());
+    } catch (const std::length_error& e) {
+        PyErr_SetString(PyExc_ValueError, e.what());
+    } catch (const std::out_of_range& e) {
+        PyErr_SetString(PyExc_IndexError, e.what());
+    } catch (const std::range_error& e) {
+        PyErr_SetString(PyExc_ValueError, e.what());
+    } catch (const std::overflow_error& e) {
+        PyErr_SetString(PyExc_OverflowError, e.what());
+    } catch (const std::system_error& e) {
+        if (e.code().category() == std::generic_category() || e.code().category() == std::system_category()) {
+            set_os_error(e.code(), e.what());
+        } else {
+            PyErr_SetString(PyExc_RuntimeError, e.what());
+        }
+    } catch (const std::exception& e) {
+        PyErr_SetString(PyExc_RuntimeError, e.what());
+    } catch (...) {
+        PyErr_SetString(PyExc_RuntimeError, "an unknown C++ exception");
+    }
+}
+
+/// Makes Python's current exception from any C++ exception: a Python one comes back as it was, a protocol error with
+/// CPython's type and text, any other as `translate` chooses, else by the standard mapping.
+inline void set_from_exception(const std::exception_ptr& exception, exception_translator translate) noexcept {
+    try {
+        std::rethrow_exception(exception);
+    } catch (const base_exception& e) {
+        e.restore();
+    } catch (const generator_exit&) {
+        PyErr_SetNone(PyExc_GeneratorExit);
+    } catch (const type_error& e) {
+        PyErr_SetString(PyExc_TypeError, e.what());
+    } catch (const value_error& e) {
+        PyErr_SetString(PyExc_ValueError, e.what());
+    } catch (const runtime_error& e) {
+        PyErr_SetString(PyExc_RuntimeError, e.what());
+    } catch (...) {
+        if (translate == nullptr || !translate(exception)) {
+            set_from_standard();
+        }
+    }
+}
+
+/// The same for the exceptions of Isthmus alone; others pass. For a binding library, where a bound function throws one
+/// before there is a coroutine.
+inline void set_from_own(const std::exception_ptr& exception) {
+    try {
+        std::rethrow_exception(exception);
+    } catch (const base_exception&) {
+        set_from_exception(exception, nullptr);
+    } catch (const protocol_error&) {
+        set_from_exception(exception, nullptr);
+    } catch (const generator_exit&) {
+        set_from_exception(exception, nullptr);
+    }
+}
+
+inline void set_misuse(isthmus::detail::misuse code) noexcept {
+    set_from_exception(isthmus::detail::make_misuse(code), nullptr);
+}
+
+/// PEP 479 (4.1): a StopIteration that leaves a body becomes a RuntimeError with it as cause.
+inline void convert_stop_iteration() noexcept {
+    if (!PyErr_ExceptionMatches(PyExc_StopIteration)) [[likely]] {
+        return;
+    }
+    const object cause = take_raised();
+    PyErr_SetString(PyExc_RuntimeError, "coroutine raised StopIteration");
+    const object converted = take_raised();
+    PyException_SetCause(converted.ptr(), Py_NewRef(cause.ptr()));
+    PyException_SetContext(converted.ptr(), Py_NewRef(cause.ptr()));
+    set_raised(converted);
+}
+
+} // namespace isthmus::inline v1::py::detail
