@@ -22,7 +22,7 @@ namespace isthmus::inline v1::py::detail {
 #define ISTHMUS_STANDARD_LIBRARY "other"
 #endif
 inline constexpr const char* abi_tag =
-    "isthmus.v1.layout1." ISTHMUS_STANDARD_LIBRARY ".cxxabi" ISTHMUS_TO_TEXT(__GXX_ABI_VERSION);
+    "isthmus.v1.layout2." ISTHMUS_STANDARD_LIBRARY ".cxxabi" ISTHMUS_TO_TEXT(__GXX_ABI_VERSION);
 
 /// One per interpreter and ABI tag, found through a capsule in the interpreter's dictionary. Made by the first module
 /// that needs it, and never freed: a cached pointer to it stays valid when the interpreter is gone.
