@@ -5,5 +5,8 @@
 #include "concepts.hpp"
 #include "coroutine.hpp"
 #include "errors.hpp"
+#include "from_generator.hpp"
+#include "generator.hpp"
 #include "run.hpp"
 #include "step.hpp"
+#include "yield_from.hpp"

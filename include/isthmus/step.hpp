@@ -61,6 +61,16 @@ namespace detail {
 template <class T>
 inline constexpr bool is_none = std::is_void_v<T> || std::is_same_v<T, none>;
 
+/// Whether `value` is its type's empty value: Python's `value is None`.
+template <class T>
+constexpr bool is_empty(const T& value) {
+    if constexpr (empty_value<T>::exists) {
+        return empty_value<T>::test(value);
+    } else {
+        return false;
+    }
+}
+
 /// The alternatives of a step or an outcome, and the access to them.
 template <class Yield, class Return, class... More>
 class step_storage {

@@ -412,7 +412,7 @@ coroutine<std::string, int, int> cannot_yield_none() {
 
 TEST(Send, WhereTheRootHasNoEmptyYieldTheLevelThatYieldsGetsAnError) {
     auto c = cannot_yield_none();
-    EXPECT_EQ(c.send().returned(), "can't yield None from a coroutine whose Yield type has no empty value");
+    EXPECT_EQ(c.send().returned(), "can't yield None where the Yield type that is driven has no empty value");
 }
 
 coroutine<int, none, int> sends_to_plain() {

@@ -94,24 +94,17 @@ struct allocation<This, Tag, Allocator, Rest...> {
     using type = allocated_member_frames<std::remove_cvref_t<Allocator>, This, Tag, Allocator, Rest...>;
 };
 
-template <class Return, class Yield, class Send, class Allocation, bool Noted>
-class promise final : public promise_base<Return, Yield, Send>, public Allocation {
+/// The promise of a function that returns an Object, whose body may do what Body allows.
+template <class Object, class Body, class Allocation, bool Noted>
+class promise final : public Body, public Allocation {
 public:
-    coroutine<Return, Yield, Send>
-    get_return_object(std::source_location function = std::source_location::current()) noexcept {
+    Object get_return_object(std::source_location function = std::source_location::current()) noexcept {
         this->initialise(std::coroutine_handle<promise>::from_promise(*this), function);
         if constexpr (Noted) {
             this->notes.note();
         }
-        return coroutine<Return, Yield, Send>(*this);
+        return Object(*this);
     }
 };
 
 } // namespace isthmus::inline v1::detail
-
-template <class Return, class Yield, class Send, class... Parameters>
-struct std::coroutine_traits<isthmus::coroutine<Return, Yield, Send>, Parameters...> {
-    using promise_type =
-        isthmus::detail::promise<Return, Yield, Send, typename isthmus::detail::allocation<Parameters...>::type,
-                                 isthmus::detail::frame_notes<Yield>::template noteworthy<Parameters...>>;
-};

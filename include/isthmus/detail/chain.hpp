@@ -75,6 +75,7 @@ struct frame {
     delegate* awaiting = nullptr; ///< what it waits for, if the leaf has to consult it or to show it
     std::exception_ptr error;     ///< what left the body
     std::source_location where;   ///< the coroutine function
+    frame_kind kind = frame_kind::coroutine;
 
     activation& step() const noexcept { return *reinterpret_cast<activation*>(link & ~std::uintptr_t{1}); }
     frame* leaf_at_rest() const noexcept { return reinterpret_cast<frame*>(link); }
@@ -84,15 +85,16 @@ struct frame {
     bool attached() const noexcept;
 };
 
-/// One coroutine awaiting another. While attached, the child's frames are part of the parent's chain; while not
+/// One coroutine awaiting another, or a generator that yields from another. While attached, the child's frames are part of the parent's chain; while not
 /// (somebody else drives the child just now), the parent is the leaf of its chain and consults this delegate.
 struct native_link : delegate {
     frame* child = nullptr; ///< null once the child is gone
     native_link* next = nullptr;
     bool attached = false;
     misuse failure = misuse::none; ///< why awaiting cannot go on, for await_resume
+    const frame_kind child_kind;   ///< known also when the child is gone
 
-    native_link() = default;
+    explicit native_link(frame_kind kind) noexcept : child_kind(kind) {}
     ~native_link() { forget(); }
 
     /// Registers as awaiting `target` and makes it part of the chain that `awaiter` is the running leaf of.
@@ -291,7 +293,9 @@ inline void native_link::advance(activation& step) noexcept {
         attach(*parent, target);
         return;
     }
-    step.injected = nullptr; // dropped with the step that was refused (5.10, 5.11)
+    if (child != nullptr || child_kind != frame_kind::generator) { // a finished generator raises what is thrown (15.7)
+        step.injected = nullptr; // dropped with the step that was refused (5.10, 5.11)
+    }
     step.sent = nullptr;
     parent->awaiting = nullptr;
 }

@@ -26,7 +26,7 @@ inline std::exception_ptr close_below(frame& root, frame* level) noexcept {
         run_step(*level, step);
         if (step.yielded != nullptr) {
             // It stays suspended, detached; if its object died meanwhile, nobody else would destroy it.
-            error = make_misuse(misuse::ignored_generator_exit);
+            error = make_misuse(misuse::ignored_generator_exit, level->kind);
             if (level->owner == nullptr) {
                 discard(*level);
             }
@@ -60,7 +60,7 @@ inline void throw_step(frame& f, activation& step, const std::exception_ptr& err
 inline std::exception_ptr close_frame(frame& f) noexcept {
     activation step;
     if (const misuse refused = begin(&f, step); refused != misuse::none) {
-        return make_misuse(refused);
+        return make_misuse(refused, f.kind);
     }
     if (f.link == 0) {
         destroy(f);
@@ -68,10 +68,11 @@ inline std::exception_ptr close_frame(frame& f) noexcept {
     }
     throw_step(f, step, std::make_exception_ptr(generator_exit()));
     if (step.yielded != nullptr) {
+        std::exception_ptr ignored = make_misuse(misuse::ignored_generator_exit, f.kind);
         if (f.owner == nullptr) {
             discard(f);
         }
-        return make_misuse(misuse::ignored_generator_exit);
+        return ignored;
     }
     std::exception_ptr error = std::move(f.error);
     destroy(f);

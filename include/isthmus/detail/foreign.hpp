@@ -1,4 +1,5 @@
-// isthmus/detail/foreign.hpp — co_await of a user's own class, through the await-iterator that its await() gives.
+// isthmus/detail/foreign.hpp — co_await of a user's own class, through the await-iterator that its await() gives, and
+// yield_from of one.
 // SPDX-License-Identifier: MIT
 #pragma once
 
@@ -75,10 +76,18 @@ private:
         }
     }
 
+    /// None goes to send(), as `await` calls `__next__`; a value needs a send() that takes it (3.2).
     step_type send(void* sent) {
-        if constexpr (requires(std::add_rvalue_reference_t<Send> value) { iterator_.send(static_cast<Send>(value)); }) {
+        if constexpr (!is_none<Send>) {
             if (sent != nullptr) {
-                return iterator_.send(static_cast<Send&&>(*static_cast<std::remove_reference_t<Send>*>(sent)));
+                auto& value = *static_cast<std::remove_reference_t<Send>*>(sent);
+                if (!is_empty(value)) {
+                    if constexpr (requires { iterator_.send(static_cast<Send&&>(value)); }) {
+                        return iterator_.send(static_cast<Send&&>(value));
+                    } else {
+                        throw cannot_send();
+                    }
+                }
             }
         }
         return iterator_.send();

@@ -1,4 +1,4 @@
-// isthmus/detail/promise.hpp — the promise of a native coroutine: what its co_await, co_yield and co_return do.
+// isthmus/detail/promise.hpp — the promise that coroutines and generators share, and how one awaits another.
 // SPDX-License-Identifier: MIT
 #pragma once
 
@@ -12,15 +12,23 @@ namespace isthmus::inline v1 {
 
 template <class Return = void, class Yield = none, class Send = none>
 class coroutine;
-template <class Coroutine>
-class await_iterator;
+template <class Yield, class Send = none, class Return = void>
+class generator;
 
 namespace detail {
 
-struct frame_access;
-
-template <class Return, class Yield, class Send, class Allocation, bool Noted>
+template <class Object, class Body, class Allocation, bool Noted>
 class promise;
+
+template <class Sub>
+class delegation;
+
+template <class Yield, class Send, class Return>
+void match_generator(generator<Yield, Send, Return>&);
+
+/// Whether T is a generator, or derived from one.
+template <class T>
+concept any_generator = requires(T& object) { detail::match_generator(object); };
 
 /// Whether a coroutine with Yield and Send `Inner` can be a level of a chain of `Outer`: it has the same type, or
 /// none, which any chain can carry.
@@ -45,24 +53,60 @@ struct finished {
     ~finished() { destroy(f); }
 };
 
-/// `co_await` of a native coroutine: its frames become part of this chain.
-template <class Return, class Yield, class Send>
-class coroutine_awaiter final : native_link {
-public:
-    explicit coroutine_awaiter(frame& target) noexcept : target_(&target) {}
+/// What a finished generator gives whoever starts or resumes it (15.7).
+template <class Return>
+Return exhausted_result() {
+    if constexpr (empty_value<Return>::exists) {
+        return static_cast<Return>(empty_value<Return>::make());
+    } else {
+        throw_misuse(misuse::generator_exhausted);
+    }
+}
 
-    bool await_ready() const noexcept { return false; }
+/// Prepares `target`, which others may have driven or be awaiting, to be awaited where it is (7.9). Throws what is in
+/// the way, and then leaves it as it was.
+template <class Send>
+void take_over(frame& target) {
+    if (target.link != 0) {
+        if (is_running(target)) [[unlikely]] {
+            throw_misuse(misuse::already_executing, target.kind);
+        }
+        if (!empty_value<Send>::exists) {
+            throw_misuse(misuse::missing_value, target.kind); // awaiting starts by sending None
+        }
+        if (target.attached()) {
+            detach(target);
+        }
+    }
+}
+
+/// `co_await` of a native coroutine, or `yield_from` a generator: its frames become part of this chain. `target` is null
+/// for a finished generator.
+template <frame_kind Kind, class Return, class Yield, class Send>
+class native_awaiter : native_link {
+public:
+    explicit native_awaiter(frame* target) noexcept : native_link(Kind), target_(target) {}
+
+    bool await_ready() const noexcept { return Kind == frame_kind::generator && target_ == nullptr; }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> awaiter) noexcept {
         attach(awaiter.promise(), *target_);
     }
     Return await_resume() {
+        if (Kind == frame_kind::generator && target_ == nullptr) {
+            return exhausted_result<Return>();
+        }
         activation& step = parent->step();
         if (step.injected != nullptr) [[unlikely]] {
             std::rethrow_exception(step.take_injected());
         }
         if (child == nullptr || failure != misuse::none) [[unlikely]] {
-            throw_misuse(failure);
+            if constexpr (Kind == frame_kind::generator) {
+                if (failure == misuse::already_finished) {
+                    return exhausted_result<Return>();
+                }
+            }
+            throw_misuse(failure, Kind);
         }
         auto& done = static_cast<promise_base<Return, Yield, Send>&>(*child);
         const finished guard{done};
@@ -116,98 +160,11 @@ public:
         }
     }
 
-    /// Awaiting a coroutine that has not started. Throws already_finished, already_executing or already_awaited
-    /// (7.6–7.8) and then leaves it as it was.
-    template <class R, class Y, class S>
-    coroutine_awaiter<R, Y, S> await_transform(coroutine<R, Y, S>& awaited) {
-        require_joins<Y, S>();
-        frame* const target = awaited.frame_;
-        if (target == nullptr) [[unlikely]] {
-            throw_misuse(misuse::already_finished);
-        }
-        if (target->link != 0) [[unlikely]] {
-            throw_misuse(is_running(*target) ? misuse::already_executing : misuse::already_awaited);
-        }
-        return coroutine_awaiter<R, Y, S>(*target);
-    }
-    template <class R, class Y, class S>
-    coroutine_awaiter<R, Y, S> await_transform(coroutine<R, Y, S>&& awaited) {
-        return await_transform(awaited);
-    }
-
-    /// Awaiting what await() returned: goes on with the coroutine wherever it is (7.9), in O(1) unless it is taken
-    /// from another awaiter.
-    template <class C>
-    auto await_transform(await_iterator<C>& iterator) {
-        return continue_with(iterator.target());
-    }
-    template <class C>
-    auto await_transform(await_iterator<C>&& iterator) {
-        return continue_with(iterator.target());
-    }
-
-    /// What a layer above makes awaitable names its awaiter, which is constructed from it.
-    template <class T>
-        requires requires { typename std::remove_cvref_t<T>::awaiter_type; }
-    auto await_transform(T&& awaited) {
-        using awaiter = typename std::remove_cvref_t<T>::awaiter_type;
-        static_assert(std::is_same_v<typename awaiter::yield_type, Yield> &&
-                          std::is_same_v<typename awaiter::send_type, Send>,
-                      "isthmus: what is awaited yields or takes another type than this coroutine; "
-                      "give this coroutine the same Yield and Send");
-        return awaiter(std::forward<T>(awaited));
-    }
-
-    /// A user's own class takes part by having await(), which gives an await-iterator (3.1, 5.20, 5.21, 6.9).
-    template <class T>
-        requires(
-            !requires { typename std::remove_cvref_t<T>::awaiter_type; } &&
-            requires(T&& awaited) { awaited.await().send().done(); })
-    auto await_transform(T&& awaited) {
-        return foreign_awaiter<decltype(awaited.await()), Yield, Send>(awaited.await());
-    }
-
-    template <class T>
-        requires(
-            !requires { typename std::remove_cvref_t<T>::awaiter_type; } &&
-            !requires(T&& awaited) { awaited.await().send().done(); })
-    std::suspend_never await_transform(T&&) {
-        static_assert(!std::is_same_v<T, T>, "isthmus: this type cannot be awaited in an isthmus coroutine");
-        return {};
-    }
-
 protected:
+    explicit promise_base(frame_kind of) noexcept { this->kind = of; }
     void initialise(std::coroutine_handle<> handle, std::source_location function) noexcept {
         this->self = handle;
         this->where = function;
-    }
-
-private:
-    template <class Y, class S>
-    static void require_joins() {
-        static_assert(joins<Y, Yield> && joins<S, Send>,
-                      "isthmus: a coroutine can only await one with the same Yield and Send, or with none");
-    }
-
-    template <class R, class Y, class S>
-    coroutine_awaiter<R, Y, S> continue_with(coroutine<R, Y, S>& awaited) {
-        require_joins<Y, S>();
-        frame* const target = awaited.frame_;
-        if (target == nullptr) [[unlikely]] {
-            throw_misuse(misuse::already_finished);
-        }
-        if (target->link != 0) {
-            if (is_running(*target)) [[unlikely]] {
-                throw_misuse(misuse::already_executing);
-            }
-            if (!empty_value<S>::exists) {
-                throw_misuse(misuse::missing_value); // awaiting starts by sending None
-            }
-            if (target->attached()) {
-                detach(*target);
-            }
-        }
-        return coroutine_awaiter<R, Y, S>(*target);
     }
 };
 

@@ -63,6 +63,8 @@ inline void set_from_exception(const std::exception_ptr& exception, exception_tr
         PyErr_SetNone(PyExc_GeneratorExit);
     } catch (const type_error& e) {
         PyErr_SetString(PyExc_TypeError, e.what());
+    } catch (const attribute_error& e) {
+        PyErr_SetString(PyExc_AttributeError, e.what());
     } catch (const value_error& e) {
         PyErr_SetString(PyExc_ValueError, e.what());
     } catch (const runtime_error& e) {

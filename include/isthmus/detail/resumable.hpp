@@ -1,0 +1,293 @@
+// isthmus/detail/resumable.hpp — what coroutine and generator are made of: an owned frame that is driven as a root.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "access.hpp"
+#include "promise.hpp"
+
+#include <concepts>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace isthmus::inline v1::detail {
+
+/// send, throw_, close, their try_ forms and state(). What is said of the coroutine goes for a generator too, with the
+/// generator's texts, and with one difference (15.7): a finished one gives send() the empty value of Return, or throws
+/// generator_exhausted if there is none, and raises what is thrown into it.
+template <frame_kind Kind, class Return, class Yield, class Send>
+class resumable {
+    static_assert(!std::is_rvalue_reference_v<Return> && !std::is_rvalue_reference_v<Yield> &&
+                      !std::is_rvalue_reference_v<Send>,
+                  "isthmus: Return, Yield and Send may be lvalue references, not rvalue references");
+    static_assert(std::is_void_v<Return> || std::is_move_constructible_v<stored<Return>>,
+                  "isthmus: Return must be void, a reference or move-constructible");
+    static_assert(std::is_void_v<Yield> || std::is_move_constructible_v<stored<Yield>>,
+                  "isthmus: Yield must be void, a reference or move-constructible");
+    static_assert(std::is_void_v<Send> || std::is_move_constructible_v<stored<Send>>,
+                  "isthmus: Send must be void, a reference or move-constructible");
+    static_assert(
+        alignof(stored<Return>) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__ &&
+            alignof(stored<Yield>) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__ &&
+            alignof(stored<Send>) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__,
+        "isthmus: Return, Yield and Send must not be over-aligned, as compilers do not align coroutine frames");
+
+public:
+    using return_type = Return;
+    using yield_type = Yield;
+    using send_type = Send;
+    using step_type = step<Yield, Return>;
+    using outcome_type = outcome<Yield, Return>;
+
+    /// An empty coroutine behaves like a finished one.
+    resumable() noexcept = default;
+    resumable(resumable&& other) noexcept : frame_(std::exchange(other.frame_, nullptr)) { own(); }
+    resumable& operator=(resumable&& other) noexcept {
+        if (this != &other) {
+            resumable old(std::move(*this));
+            frame_ = std::exchange(other.frame_, nullptr);
+            own();
+        }
+        return *this;
+    }
+    ~resumable() {
+        if (frame_ != nullptr) {
+            frame_->owner = nullptr;
+            discard(*frame_);
+        }
+    }
+
+    /// Starts the coroutine, or resumes it with the empty value of Send: Python's send(None). Runs until the chain
+    /// yields, or this coroutine returns; an error that leaves the body is thrown, and the coroutine is closed then.
+    /// Throws already_finished (2.7) or already_executing (2.8), and missing_value on a started coroutine whose Send
+    /// has no empty value; these leave the coroutine as it was. O(1) at any depth of awaiting.
+    step_type send() { return drive<step_type>(nullptr); }
+
+    /// Resumes the coroutine: its co_yield becomes `value`. Otherwise as send(). Throws send_to_unstarted if it has
+    /// not started, unless `value` is Send's empty value (2.2).
+    step_type send(sendable<Send> value) { return drive<step_type>(std::addressof(value)); }
+
+    /// Raises `error` where the coroutine is suspended: in the innermost one it awaits, except a generator_exit, which
+    /// closes those and is raised here (5.19, 5.23). One that has not started ends at once, with this error (5.8).
+    /// Gives and throws what send() does; a finished one drops `error` (5.10); not_an_exception if it is null.
+    step_type throw_(std::exception_ptr error) { return raise<step_type>(std::move(error)); }
+
+    /// The same with an exception object, which is moved or copied by its static type: do not pass a reference to a
+    /// base class.
+    template <class Error>
+        requires(!std::convertible_to<Error, std::exception_ptr>)
+    step_type throw_(Error&& error) {
+        return throw_(std::make_exception_ptr(std::forward<Error>(error)));
+    }
+
+    /// Ends the coroutine: raises generator_exit where it is suspended, in all that it awaits first (6). Returns what
+    /// the body returned then, as CPython 3.13 does (6.3); nullopt if it let the generator_exit out, had not started
+    /// or had finished. Throws what else leaves the body, already_executing (6.7), and ignored_generator_exit if it
+    /// yielded, in which case it stays suspended (6.5).
+    std::optional<stored<Return>> close() {
+        outcome_type ended = try_close();
+        if (ended.failed()) {
+            std::rethrow_exception(ended.error());
+        }
+        if (ended.closed()) {
+            return std::nullopt;
+        }
+        if constexpr (std::is_void_v<Return>) {
+            return none();
+        } else {
+            return std::optional<stored<Return>>(std::in_place, std::move(ended).returned());
+        }
+    }
+
+    /// send(), throw_() and close() that report every error, misuse too, as a failed outcome. They throw only what
+    /// moving a value throws.
+    outcome_type try_send() { return drive<outcome_type>(nullptr); }
+    outcome_type try_send(sendable<Send> value) { return drive<outcome_type>(std::addressof(value)); }
+    outcome_type try_throw(std::exception_ptr error) { return raise<outcome_type>(std::move(error)); }
+    outcome_type try_close();
+
+    /// created, running, suspended or closed (8). O(1), or O(levels above) for one that is being awaited.
+    coroutine_state state() const noexcept {
+        if (frame_ == nullptr) {
+            return coroutine_state::closed;
+        }
+        if (frame_->link == 0) {
+            return coroutine_state::created;
+        }
+        return is_running(*frame_) ? coroutine_state::running : coroutine_state::suspended;
+    }
+
+protected:
+    explicit resumable(frame& f) noexcept : frame_(&f) { own(); }
+
+private:
+    friend struct frame_access;
+
+    void own() noexcept {
+        if (frame_ != nullptr) {
+            frame_->owner = &frame_;
+        }
+    }
+
+    template <class Result>
+    Result drive(sendable_pointer<Send> value);
+    template <class Result>
+    Result raise(std::exception_ptr error);
+    template <class Result>
+    static Result settle(frame& f, activation& step);
+    template <class Result>
+    static Result fail(std::exception_ptr error);
+    template <class Result>
+    static Result refuse(misuse code);
+    template <class Result>
+    static Result refuse_send(misuse code);
+    template <class Result>
+    static Result yielded(activation& step);
+
+    frame* frame_ = nullptr;
+};
+
+template <frame_kind Kind, class Return, class Yield, class Send>
+template <class Result>
+Result resumable<Kind, Return, Yield, Send>::drive(sendable_pointer<Send> value) {
+    activation step;
+    step.accepts_none = empty_value<Yield>::exists;
+    if (const misuse refused = begin(frame_, step); refused != misuse::none) [[unlikely]] {
+        return refuse_send<Result>(refused);
+    }
+    frame& f = *frame_;
+    if (f.link == 0) {
+        if constexpr (empty_value<Send>::exists) {
+            if (value != nullptr && !empty_value<Send>::test(*value)) [[unlikely]] {
+                return refuse<Result>(misuse::send_to_unstarted);
+            }
+        } else if (value != nullptr) [[unlikely]] {
+            return refuse<Result>(misuse::send_to_unstarted);
+        }
+    } else if (!is_none<Send>) {
+        if (!empty_value<Send>::exists && value == nullptr) [[unlikely]] {
+            return refuse<Result>(misuse::missing_value);
+        }
+        step.sent = const_cast<void*>(static_cast<const void*>(value));
+    }
+    run_step(f, step);
+    return settle<Result>(f, step);
+}
+
+template <frame_kind Kind, class Return, class Yield, class Send>
+template <class Result>
+Result resumable<Kind, Return, Yield, Send>::raise(std::exception_ptr error) {
+    if (error == nullptr) {
+        return refuse<Result>(misuse::not_an_exception);
+    }
+    activation step;
+    step.accepts_none = empty_value<Yield>::exists;
+    if (const misuse refused = begin(frame_, step); refused != misuse::none) [[unlikely]] {
+        if (Kind == frame_kind::generator && refused == misuse::already_finished) {
+            return fail<Result>(std::move(error));
+        }
+        return refuse<Result>(refused);
+    }
+    frame& f = *frame_;
+    if (f.link == 0) {
+        destroy(f);
+        return fail<Result>(std::move(error));
+    }
+    throw_step(f, step, error);
+    if (step.yielded == &step.refused) [[unlikely]] {
+        const at_rest guard{f};
+        return fail<Result>(std::exchange(step.leaf->error, nullptr));
+    }
+    return settle<Result>(f, step);
+}
+
+template <frame_kind Kind, class Return, class Yield, class Send>
+auto resumable<Kind, Return, Yield, Send>::try_close() -> outcome_type {
+    if (const coroutine_state now = state(); now == coroutine_state::closed || now == coroutine_state::created) {
+        if (frame_ != nullptr) {
+            destroy(*frame_);
+        }
+        return outcome_type(std::in_place_index<3>);
+    }
+    outcome_type ended = raise<outcome_type>(std::make_exception_ptr(generator_exit()));
+    if (ended.done()) {
+        return ended;
+    }
+    if (!ended.failed()) {
+        return refuse<outcome_type>(misuse::ignored_generator_exit);
+    }
+    if (is_generator_exit(ended.error())) {
+        return outcome_type(std::in_place_index<3>);
+    }
+    return ended;
+}
+
+template <frame_kind Kind, class Return, class Yield, class Send>
+template <class Result>
+Result resumable<Kind, Return, Yield, Send>::settle(frame& f, activation& step) {
+    if (step.yielded != nullptr) {
+        const at_rest guard{f};
+        return yielded<Result>(step);
+    }
+    auto& ended = static_cast<promise_base<Return, Yield, Send>&>(f);
+    const finished guard{f};
+    if (ended.error) [[unlikely]] {
+        return fail<Result>(std::move(ended.error));
+    }
+    return Result(std::in_place_index<1>, std::move(ended.value()));
+}
+
+template <frame_kind Kind, class Return, class Yield, class Send>
+template <class Result>
+Result resumable<Kind, Return, Yield, Send>::yielded(activation& step) {
+    if constexpr (is_none<Yield>) {
+        return Result(std::in_place_index<0>);
+    } else {
+        if constexpr (empty_value<Yield>::exists) {
+            if (step.yielded == &step.none_yielded) {
+                return Result(std::in_place_index<0>, empty_value<Yield>::make());
+            }
+        }
+        auto* const value = static_cast<std::remove_reference_t<Yield>*>(step.yielded);
+        return Result(std::in_place_index<0>, static_cast<Yield&&>(*value));
+    }
+}
+
+template <frame_kind Kind, class Return, class Yield, class Send>
+template <class Result>
+Result resumable<Kind, Return, Yield, Send>::fail(std::exception_ptr error) {
+    if constexpr (std::is_same_v<Result, step_type>) {
+        std::rethrow_exception(std::move(error));
+    } else {
+        return Result(std::in_place_index<2>, std::move(error));
+    }
+}
+
+template <frame_kind Kind, class Return, class Yield, class Send>
+template <class Result>
+Result resumable<Kind, Return, Yield, Send>::refuse(misuse code) {
+    if constexpr (std::is_same_v<Result, step_type>) {
+        throw_misuse(code, Kind);
+    } else {
+        return Result(std::in_place_index<2>, make_misuse(code, Kind));
+    }
+}
+
+template <frame_kind Kind, class Return, class Yield, class Send>
+template <class Result>
+Result resumable<Kind, Return, Yield, Send>::refuse_send(misuse code) {
+    if constexpr (Kind == frame_kind::generator) {
+        if (code == misuse::already_finished) {
+            if constexpr (empty_value<Return>::exists) {
+                return Result(std::in_place_index<1>, empty_value<Return>::make());
+            } else {
+                code = misuse::generator_exhausted;
+            }
+        }
+    }
+    return refuse<Result>(code);
+}
+
+} // namespace isthmus::inline v1::detail
