@@ -195,6 +195,39 @@ TEST(Foreign, Clause_6_9_CloseMayBeMissing) {
     EXPECT_EQ(c.state(), isthmus::coroutine_state::closed);
 }
 
+// Has no send() of a value. Records that it is asked for the next one.
+class only_next {
+public:
+    only_next& await() { return *this; }
+    step<int, int> send() {
+        return n_++ < 3 ? step<int, int>(std::in_place_index<0>, n_) : step<int, int>(std::in_place_index<1>, n_);
+    }
+
+private:
+    int n_ = 0;
+};
+coroutine<std::string, int, std::optional<int>> awaits_only_next() {
+    only_next awaited;
+    try {
+        co_await awaited;
+    } catch (const isthmus::attribute_error& error) {
+        co_return error.what();
+    }
+    co_return "no error";
+}
+
+TEST(Foreign, Clause_3_2_AValueNeedsASendThatTakesIt) {
+    auto c = awaits_only_next();
+    EXPECT_EQ(c.send().yielded(), 1);
+    EXPECT_EQ(c.send(std::nullopt).yielded(), 2); // None calls what has no argument
+    EXPECT_EQ(c.try_send(5).returned(), "object has no attribute 'send'");
+    auto d = awaits_only_next();
+    for (int i = 1; i < 4; ++i) {
+        EXPECT_EQ(d.send().yielded(), i);
+    }
+    EXPECT_EQ(d.send().returned(), "no error");
+}
+
 // One that yields nothing but None can be awaited anywhere, as a plain coroutine can.
 class pause {
 public:

@@ -44,9 +44,9 @@ protected:
     void suspend(const void* value) noexcept { frame_->step().yielded = const_cast<void*>(value); }
 
 private:
-    static void* require(void* sent) {
+    void* require(void* sent) const {
         if (sent == nullptr) [[unlikely]] {
-            throw_misuse(misuse::missing_value);
+            throw_misuse(misuse::missing_value, frame_->kind);
         }
         return sent;
     }
