@@ -2,11 +2,14 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "await_chain.hpp"
 #include "concepts.hpp"
 #include "coroutine.hpp"
 #include "errors.hpp"
 #include "from_generator.hpp"
 #include "generator.hpp"
+#include "never_awaited.hpp"
+#include "nothrow.hpp"
 #include "run.hpp"
 #include "step.hpp"
 #include "yield_from.hpp"

@@ -54,6 +54,8 @@ public:
         return sum_;
     }
 
+    std::string awaited_type() const override { return "foreign"; }
+
     void advance(activation& step) noexcept override {
         object_.during();
         if (step.injected != nullptr) {

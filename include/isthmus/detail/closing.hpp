@@ -9,21 +9,40 @@
 
 namespace isthmus::inline v1::detail {
 
+/// Raises `step.injected` in `f`, its own leaf: where `f` is suspended, unless it passes errors on.
+inline void raise_in(frame& f, activation& step, bool passes_errors) noexcept {
+    if (passes_errors) {
+        f.join(step);
+        step.guard.unlock();
+        f.error = step.take_injected();
+        step.leaf = nullptr;
+    } else {
+        run_step(f, step);
+    }
+}
+
+/// Whether `f` is suspended in the co_await of a nothrow().
+inline bool passes_errors(const frame& f) noexcept { return f.awaiting != nullptr && f.awaiting->passes_errors; }
+
 /// GeneratorExit goes level by level (5.23, 6.9, 6.13): closes each level below `root`, from the leaf up, as a root
 /// of its own. `root` must count as running. Returns the error that `root` gets instead of the GeneratorExit, or
 /// null. Afterwards `root` is its own leaf.
 inline std::exception_ptr close_below(frame& root, frame* level) noexcept {
+    bool passes = passes_errors(*level);
     std::exception_ptr error = level->awaiting != nullptr ? level->awaiting->close() : nullptr;
     level->awaiting = nullptr;
     while (level != &root) {
         frame* const awaiter = level->up->parent;
-        level->up->attached = false;
+        {
+            const chain_lock lock;
+            level->up->attached = false;
+        }
         const std::exception_ptr injected = error ? std::move(error) : std::make_exception_ptr(generator_exit());
         error = nullptr;
         activation step;
         step.leaf = level;
         step.injected = &injected;
-        run_step(*level, step);
+        raise_in(*level, step, passes);
         if (step.yielded != nullptr) {
             // It stays suspended, detached; if its object died meanwhile, nobody else would destroy it.
             error = make_misuse(misuse::ignored_generator_exit, level->kind);
@@ -36,6 +55,7 @@ inline std::exception_ptr close_below(frame& root, frame* level) noexcept {
             }
             destroy(*level);
         }
+        passes = passes_errors(*awaiter);
         awaiter->awaiting = nullptr;
         level = awaiter;
     }
@@ -44,16 +64,19 @@ inline std::exception_ptr close_below(frame& root, frame* level) noexcept {
 
 /// Throws `error` into `f`, prepared by begin() and suspended.
 inline void throw_step(frame& f, activation& step, const std::exception_ptr& error) noexcept {
-    std::exception_ptr replaced;
     step.injected = &error;
-    if (is_generator_exit(error)) {
-        f.join(step);
-        replaced = close_below(f, std::exchange(step.leaf, &f));
-        if (replaced) {
-            step.injected = &replaced;
-        }
+    if (!is_generator_exit(error)) {
+        run_step(f, step);
+        return;
     }
-    run_step(f, step);
+    const bool passes = passes_errors(f);
+    f.join(step);
+    step.guard.unlock();
+    const std::exception_ptr replaced = close_below(f, std::exchange(step.leaf, &f));
+    if (replaced) {
+        step.injected = &replaced;
+    }
+    raise_in(f, step, passes);
 }
 
 /// close() of a frame of unknown type, whose value is dropped. Returns the error that came out, or null.
@@ -62,8 +85,8 @@ inline std::exception_ptr close_frame(frame& f) noexcept {
     if (const misuse refused = begin(&f, step); refused != misuse::none) {
         return make_misuse(refused, f.kind);
     }
-    if (f.link == 0) {
-        destroy(f);
+    if (f.created()) {
+        destroy_unstarted(f, step);
         return nullptr;
     }
     throw_step(f, step, std::make_exception_ptr(generator_exit()));

@@ -30,3 +30,9 @@
 #if !defined(ISTHMUS_RECYCLE_FRAMES)
 #define ISTHMUS_RECYCLE_FRAMES 1
 #endif
+
+// Whether two threads that drive one chain at the same time are found for certain, for a price (chain_guard.hpp).
+// It must be the same in all that is linked together.
+#if !defined(ISTHMUS_CHECK_THREADS)
+#define ISTHMUS_CHECK_THREADS 0
+#endif

@@ -21,68 +21,10 @@ class coroutine_promise : public promise_base<Return, Yield, Send> {
     using awaiter_of = native_awaiter<frame_kind::coroutine, R, Y, S>;
 
 public:
-    /// Awaiting a coroutine that has not started. Throws already_finished, already_executing or already_awaited
-    /// (7.6–7.8) and then leaves it as it was.
-    template <class R, class Y, class S>
-    awaiter_of<R, Y, S> await_transform(coroutine<R, Y, S>& awaited) {
-        require_joins<Y, S>();
-        frame* const target = frame_access::get(awaited);
-        if (target == nullptr) [[unlikely]] {
-            throw_misuse(misuse::already_finished);
-        }
-        if (target->link != 0) [[unlikely]] {
-            throw_misuse(is_running(*target) ? misuse::already_executing : misuse::already_awaited);
-        }
-        return awaiter_of<R, Y, S>(target);
-    }
-    template <class R, class Y, class S>
-    awaiter_of<R, Y, S> await_transform(coroutine<R, Y, S>&& awaited) {
-        return await_transform(awaited);
-    }
-
-    /// Awaiting what await() returned: goes on with the coroutine wherever it is (7.9), in O(1) unless it is taken
-    /// from another awaiter.
-    template <class C>
-    auto await_transform(await_iterator<C>& iterator) {
-        return continue_with(iterator.target());
-    }
-    template <class C>
-    auto await_transform(await_iterator<C>&& iterator) {
-        return continue_with(iterator.target());
-    }
-
-    /// What is awaitable without having await() names its awaiter, which is constructed from it.
     template <class T>
-        requires requires { typename std::remove_cvref_t<T>::awaiter_type; }
-    auto await_transform(T&& awaited) {
-        using awaiter = typename std::remove_cvref_t<T>::awaiter_type;
-        static_assert(joins<typename awaiter::yield_type, Yield> && joins<typename awaiter::send_type, Send>,
-                      "isthmus: what is awaited yields or takes another type than this coroutine; "
-                      "give this coroutine the same Yield and Send");
-        return awaiter(std::forward<T>(awaited));
-    }
-
-    /// A user's own class takes part by having await(), which gives an await-iterator (3.1, 5.20, 5.21, 6.9).
-    template <class T>
-        requires(
-            !requires { typename std::remove_cvref_t<T>::awaiter_type; } &&
-            requires(T&& awaited) { awaited.await().send().done(); })
-    auto await_transform(T&& awaited) {
-        return foreign_awaiter<decltype(awaited.await()), Yield, Send>(awaited.await());
-    }
-
-    template <class T>
-        requires(
-            !requires { typename std::remove_cvref_t<T>::awaiter_type; } &&
-            !requires(T&& awaited) { awaited.await().send().done(); })
-    std::suspend_never await_transform(T&&) {
-        if constexpr (any_generator<std::remove_reference_t<T>>) {
-            static_assert(!std::is_same_v<T, T>,
-                          "isthmus: a generator cannot be awaited; await isthmus::from_generator(generator)");
-        } else {
-            static_assert(!std::is_same_v<T, T>, "isthmus: this type cannot be awaited in an isthmus coroutine");
-        }
-        return {};
+    auto await_transform(T&& awaited, std::source_location at = std::source_location::current()) {
+        this->line = at.line();
+        return awaiter_for(std::forward<T>(awaited));
     }
 
     using promise_base<Return, Yield, Send>::yield_value;
@@ -96,6 +38,92 @@ protected:
     coroutine_promise() noexcept : promise_base<Return, Yield, Send>(frame_kind::coroutine) {}
 
 private:
+    /// Awaiting a coroutine that has not started. Throws already_finished, already_executing or already_awaited
+    /// (7.6–7.8) and then leaves it as it was.
+    template <class R, class Y, class S>
+    awaiter_of<R, Y, S> awaiter_for(coroutine<R, Y, S>& awaited) {
+        require_joins<Y, S>();
+        frame* const target = frame_access::get(awaited);
+        if (target == nullptr) [[unlikely]] {
+            throw_misuse(misuse::already_finished);
+        }
+        if (!target->created()) [[unlikely]] {
+            throw_misuse(is_running(*target) ? misuse::already_executing : misuse::already_awaited);
+        }
+        return awaiter_of<R, Y, S>(target);
+    }
+    template <class R, class Y, class S>
+    awaiter_of<R, Y, S> awaiter_for(coroutine<R, Y, S>&& awaited) {
+        return awaiter_for(awaited);
+    }
+
+    /// Awaiting what await() returned: goes on with the coroutine wherever it is (7.9), in O(1) unless it is taken
+    /// from another awaiter.
+    template <class C>
+    auto awaiter_for(await_iterator<C>& iterator) {
+        return continue_with(iterator.target());
+    }
+    template <class C>
+    auto awaiter_for(await_iterator<C>&& iterator) {
+        return continue_with(iterator.target());
+    }
+
+    /// What is awaitable without having await() names its awaiter, which is constructed from it.
+    template <class T>
+        requires requires { typename std::remove_cvref_t<T>::awaiter_type; }
+    auto awaiter_for(T&& awaited) {
+        using awaiter = typename std::remove_cvref_t<T>::awaiter_type;
+        static_assert(joins<typename awaiter::yield_type, Yield> && joins<typename awaiter::send_type, Send>,
+                      "isthmus: what is awaited yields or takes another type than this coroutine; "
+                      "give this coroutine the same Yield and Send");
+        return awaiter(std::forward<T>(awaited));
+    }
+
+    /// A user's own class takes part by having await(), which gives an await-iterator (3.1, 5.20, 5.21, 6.9).
+    template <class T>
+        requires(
+            !requires { typename std::remove_cvref_t<T>::awaiter_type; } &&
+            requires(T&& awaited) { awaited.await().send().done(); })
+    auto awaiter_for(T&& awaited) {
+        return foreign_awaiter<decltype(awaited.await()), Yield, Send>(awaited.await());
+    }
+
+    template <class T>
+        requires(
+            !requires { typename std::remove_cvref_t<T>::awaiter_type; } &&
+            !requires(T&& awaited) { awaited.await().send().done(); })
+    std::suspend_never awaiter_for(T&&) {
+        if constexpr (any_generator<std::remove_reference_t<T>>) {
+            static_assert(!std::is_same_v<T, T>,
+                          "isthmus: a generator cannot be awaited; await isthmus::from_generator(generator)");
+        } else {
+            static_assert(!std::is_same_v<T, T>, "isthmus: this type cannot be awaited in an isthmus coroutine");
+        }
+        return {};
+    }
+
+    template <class T>
+    auto awaiter_for(nothrow_awaitable<T>& awaited) {
+        return observe<nothrow_awaiter>(awaited);
+    }
+    template <class T>
+    auto awaiter_for(nothrow_awaitable<T>&& awaited) {
+        return observe<nothrow_awaiter>(awaited);
+    }
+    template <class T>
+    auto awaiter_for(outcome_awaitable<T>& awaited) {
+        return observe<outcome_awaiter>(awaited);
+    }
+    template <class T>
+    auto awaiter_for(outcome_awaitable<T>&& awaited) {
+        return observe<outcome_awaiter>(awaited);
+    }
+    template <template <class> class Observer, class Awaitable>
+    auto observe(Awaitable& awaited) {
+        using awaiter = decltype(awaiter_for(awaited.get()));
+        return Observer<awaiter>([&]() -> awaiter { return awaiter_for(awaited.get()); });
+    }
+
     template <class Y, class S>
     static void require_joins() {
         static_assert(joins<Y, Yield> && joins<S, Send>,

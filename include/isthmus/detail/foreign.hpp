@@ -4,6 +4,7 @@
 #pragma once
 
 #include "chain.hpp"
+#include "names.hpp"
 
 #include <exception>
 #include <optional>
@@ -30,8 +31,7 @@ public:
     bool await_ready() const noexcept { return false; }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> awaiting) noexcept {
-        parent = &awaiting.promise();
-        parent->awaiting = this; // the driver consults it at once; the first step sends None
+        suspend(awaiting.promise());
     }
     auto await_resume() -> std::conditional_t<std::is_void_v<returned_type>, void,
                                               std::remove_reference_t<decltype(std::declval<step_type>().returned())>>
@@ -47,6 +47,13 @@ public:
         return std::move(*step_).returned();
     }
 
+    /// The error that await_resume() would throw, which counts as delivered then; null if there is none.
+    std::exception_ptr take_failure() noexcept {
+        activation& step = parent->step();
+        return step.injected != nullptr ? step.take_injected() : std::exchange(error_, nullptr);
+    }
+    using delegate::pass_errors;
+
 private:
     void advance(activation& step) noexcept override {
         try {
@@ -55,13 +62,14 @@ private:
                 if constexpr (requires { iterator_.throw_(injected); }) {
                     step_.emplace(iterator_.throw_(injected));
                 } else { // 5.21
-                    std::rethrow_exception(injected);
+                    fail(injected);
+                    return;
                 }
             } else {
                 step_.emplace(send(std::exchange(step.sent, nullptr)));
             }
             if (step_->done()) {
-                parent->awaiting = nullptr;
+                finish(nullptr);
             } else if constexpr (yields_none) {
                 if (!step.accepts_none) {
                     throw unexpected_yield();
@@ -71,8 +79,13 @@ private:
                 step.yielded = const_cast<void*>(static_cast<const void*>(std::addressof(step_->yielded())));
             }
         } catch (...) {
-            error_ = std::current_exception();
-            parent->awaiting = nullptr;
+            fail(std::current_exception());
+        }
+    }
+
+    void fail(const std::exception_ptr& error) noexcept {
+        if (finish(error)) {
+            error_ = error;
         }
     }
 
@@ -104,13 +117,11 @@ private:
         return nullptr;
     }
 
+    std::string awaited_type() const override { return type_name(typeid(std::remove_cvref_t<Iterator>)); }
+
     void check() {
-        activation& step = parent->step();
-        if (step.injected != nullptr) {
-            std::rethrow_exception(step.take_injected());
-        }
-        if (error_) {
-            std::rethrow_exception(std::move(error_));
+        if (const std::exception_ptr error = take_failure()) {
+            std::rethrow_exception(error);
         }
     }
 

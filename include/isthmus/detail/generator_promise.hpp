@@ -40,7 +40,8 @@ public:
 
     /// `co_yield yield_from(sub)`.
     template <class Sub>
-    auto yield_value(delegation<Sub>&& from) {
+    auto yield_value(delegation<Sub>&& from, std::source_location at = std::source_location::current()) {
+        this->line = at.line();
         using sub_type = std::remove_reference_t<Sub>;
         if constexpr (any_generator<sub_type>) {
             return yield_from_generator(from.sub());

@@ -4,6 +4,7 @@
 
 #include "closing.hpp"
 #include "foreign.hpp"
+#include "observed.hpp"
 #include "values.hpp"
 
 #include <type_traits>
@@ -67,7 +68,7 @@ Return exhausted_result() {
 /// the way, and then leaves it as it was.
 template <class Send>
 void take_over(frame& target) {
-    if (target.link != 0) {
+    if (!target.created()) {
         if (is_running(target)) [[unlikely]] {
             throw_misuse(misuse::already_executing, target.kind);
         }
@@ -93,25 +94,38 @@ public:
         attach(awaiter.promise(), *target_);
     }
     Return await_resume() {
-        if (Kind == frame_kind::generator && target_ == nullptr) {
+        if (const std::exception_ptr error = take_failure()) [[unlikely]] {
+            std::rethrow_exception(error);
+        }
+        if (Kind == frame_kind::generator && child == nullptr) {
             return exhausted_result<Return>();
-        }
-        activation& step = parent->step();
-        if (step.injected != nullptr) [[unlikely]] {
-            std::rethrow_exception(step.take_injected());
-        }
-        if (child == nullptr || failure != misuse::none) [[unlikely]] {
-            if constexpr (Kind == frame_kind::generator) {
-                if (failure == misuse::already_finished) {
-                    return exhausted_result<Return>();
-                }
-            }
-            throw_misuse(failure, Kind);
         }
         auto& done = static_cast<promise_base<Return, Yield, Send>&>(*child);
         const finished guard{done};
-        return done.take_result();
+        return done.take_value();
     }
+
+    /// The error that await_resume() would throw, which counts as delivered then; null if there is none.
+    std::exception_ptr take_failure() noexcept {
+        if (Kind == frame_kind::generator && target_ == nullptr) {
+            return nullptr;
+        }
+        activation& step = parent->step();
+        if (step.injected != nullptr) [[unlikely]] {
+            return step.take_injected();
+        }
+        if (child == nullptr || failure != misuse::none) [[unlikely]] {
+            const bool generator_ended = Kind == frame_kind::generator && failure == misuse::already_finished;
+            return generator_ended ? nullptr : make_misuse(failure, Kind);
+        }
+        if (child->error) [[unlikely]] {
+            const finished guard{*child};
+            return std::move(child->error);
+        }
+        return nullptr;
+    }
+
+    using native_link::pass_errors;
 
 private:
     frame* target_;
@@ -121,17 +135,7 @@ struct final_awaiter {
     bool await_ready() const noexcept { return false; }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> ended) noexcept {
-        frame& self = ended.promise();
-        activation& step = self.step();
-        if (native_link* const link = self.up; link != nullptr && link->attached) {
-            link->attached = false;
-            frame* const awaiter = link->parent;
-            awaiter->awaiting = nullptr;
-            awaiter->link = self.link;
-            step.leaf = awaiter;
-        } else {
-            step.leaf = nullptr;
-        }
+        hand_over(ended.promise());
     }
     void await_resume() const noexcept {}
 };
@@ -150,14 +154,20 @@ public:
         }
     }
 
-    /// What the finished body returned; throws what left it.
-    Return take_result() {
-        if (this->error) [[unlikely]] {
-            std::rethrow_exception(std::move(this->error));
-        }
+    /// What the finished body returned, if no error left it.
+    Return take_value() {
         if constexpr (!std::is_void_v<Return>) {
             return static_cast<Return>(static_cast<Return&&>(this->value()));
         }
+    }
+
+    using yielding_promise<Yield, Send>::yield_value;
+    /// `co_yield with_error(...)`: the frame ends here.
+    raising_awaiter yield_value(const raised_error& raised,
+                                std::source_location at = std::source_location::current()) noexcept {
+        this->line = at.line();
+        this->error = raised.error();
+        return {};
     }
 
 protected:

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "../never_awaited.hpp"
+#include "../step.hpp"
 #include "access.hpp"
 #include "promise.hpp"
 
@@ -54,6 +56,9 @@ public:
     }
     ~resumable() {
         if (frame_ != nullptr) {
+            if (Kind == frame_kind::coroutine && frame_->created()) [[unlikely]] {
+                report_never_awaited(frame_->where);
+            }
             frame_->owner = nullptr;
             discard(*frame_);
         }
@@ -113,7 +118,7 @@ public:
         if (frame_ == nullptr) {
             return coroutine_state::closed;
         }
-        if (frame_->link == 0) {
+        if (frame_->created()) {
             return coroutine_state::created;
         }
         return is_running(*frame_) ? coroutine_state::running : coroutine_state::suspended;
@@ -158,7 +163,7 @@ Result resumable<Kind, Return, Yield, Send>::drive(sendable_pointer<Send> value)
         return refuse_send<Result>(refused);
     }
     frame& f = *frame_;
-    if (f.link == 0) {
+    if (f.created()) {
         if constexpr (empty_value<Send>::exists) {
             if (value != nullptr && !empty_value<Send>::test(*value)) [[unlikely]] {
                 return refuse<Result>(misuse::send_to_unstarted);
@@ -191,8 +196,8 @@ Result resumable<Kind, Return, Yield, Send>::raise(std::exception_ptr error) {
         return refuse<Result>(refused);
     }
     frame& f = *frame_;
-    if (f.link == 0) {
-        destroy(f);
+    if (f.created()) {
+        destroy_unstarted(f, step);
         return fail<Result>(std::move(error));
     }
     throw_step(f, step, error);

@@ -80,19 +80,22 @@ private:
 template <class Yield, class Send>
 class yielding_promise : public frame {
 public:
-    yield_reference<Send> yield_value(Yield&& value) noexcept {
+    yield_reference<Send> yield_value(Yield&& value, std::source_location at = std::source_location::current()) noexcept {
+        this->line = at.line();
         return yield_reference<Send>(*this, std::addressof(value));
     }
-    yield_copy<Yield, Send> yield_value(const Yield& value)
+    yield_copy<Yield, Send> yield_value(const Yield& value, std::source_location at = std::source_location::current())
         requires std::is_copy_constructible_v<Yield>
     {
+        this->line = at.line();
         return yield_copy<Yield, Send>(*this, value);
     }
 };
 template <class Yield, class Send>
 class yielding_promise<Yield&, Send> : public frame {
 public:
-    yield_reference<Send> yield_value(Yield& value) noexcept {
+    yield_reference<Send> yield_value(Yield& value, std::source_location at = std::source_location::current()) noexcept {
+        this->line = at.line();
         return yield_reference<Send>(*this, std::addressof(value));
     }
 };
@@ -100,7 +103,8 @@ template <class Yield, class Send>
     requires is_none<Yield>
 class yielding_promise<Yield, Send> : public frame {
 public:
-    yield_reference<Send> yield_value(none) {
+    yield_reference<Send> yield_value(none, std::source_location at = std::source_location::current()) {
+        this->line = at.line();
         if (!step().accepts_none) [[unlikely]] {
             throw unexpected_yield();
         }

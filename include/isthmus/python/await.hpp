@@ -116,6 +116,13 @@ public:
         visitor(iterator_.ptr(), context);
     }
     const void** thrown() noexcept final { return &thrown_; }
+    std::string awaited_type() const final { return Py_TYPE(iterator_.ptr())->tp_name; }
+
+    /// The error that await_resume() would throw, which counts as delivered then; null if there is none.
+    std::exception_ptr take_failure() noexcept {
+        activation& step = parent->step();
+        return step.injected != nullptr ? step.take_injected() : std::exchange(error_, nullptr);
+    }
 
 protected:
     ~python_delegate() = default;
@@ -128,31 +135,28 @@ protected:
         }
     }
 
-    /// From now on the driver consults this; the first step sends None.
-    void suspend(frame& awaiting) noexcept {
-        parent = &awaiting;
-        parent->awaiting = this;
-    }
-
     /// What awaiting gave; throws the error it ended in.
     object take_result() {
-        activation& step = parent->step();
-        if (step.injected != nullptr) {
-            std::rethrow_exception(step.take_injected());
-        }
-        if (error_) {
-            std::rethrow_exception(std::move(error_));
+        if (const std::exception_ptr error = take_failure()) {
+            std::rethrow_exception(error);
         }
         return std::move(value_);
     }
+
+    /// The error of the result that the await has brought, where it brings one in its own way.
+    virtual std::exception_ptr error_of_result() noexcept { return nullptr; }
 
     object iterator_; ///< what is awaited, until await_ready() has found its iterator
 
 private:
     void complete(object value, std::exception_ptr error) noexcept {
-        value_ = std::move(value);
-        error_ = std::move(error);
-        parent->awaiting = nullptr;
+        if (!error) {
+            error = error_of_result();
+        }
+        if (finish(error)) {
+            value_ = std::move(value);
+            error_ = std::move(error);
+        }
     }
 
     /// throw(), by the awaited object's own method (5.20–5.22). False if that was not called: then all is settled.
@@ -216,6 +220,8 @@ private:
 template <class T>
 class python_awaiter final : python_delegate {
 public:
+    using python_delegate::pass_errors;
+    using python_delegate::take_failure;
     using yield_type = object;
     using send_type = object;
 

@@ -94,6 +94,7 @@ class completion<T>::awaiter_type final : detail::pending_awaiter<result> {
 
 public:
     using base::await_suspend;
+    using base::pass_errors;
     using typename base::send_type;
     using typename base::yield_type;
 
@@ -114,10 +115,13 @@ public:
         return false;
     }
     T await_resume() {
-        if (this->parent != nullptr) { // it did suspend
-            this->take_result();
+        if (const std::exception_ptr error = take_failure()) {
+            std::rethrow_exception(error);
         }
         return this->result_->take();
+    }
+    std::exception_ptr take_failure() noexcept {
+        return this->parent != nullptr ? base::take_failure() : this->result_->take_error(); // did it suspend?
     }
 
 private:

@@ -136,7 +136,7 @@ object to_python(coroutine<Return>&& source, object keep_alive = object(), int p
                         "a C++ coroutine that takes a parameter by reference, pointer or view cannot become a Python "
                         "object, since it outlives the call: take the parameter by value");
         }
-        if (f->link != 0 && (f->attached() || isthmus::detail::is_running(*f))) {
+        if (!f->created() && (f->attached() || isthmus::detail::is_running(*f))) {
             throw error(PyExc_TypeError,
                         "a C++ coroutine that is running or being awaited cannot become a Python object");
         }

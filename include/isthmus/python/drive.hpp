@@ -112,7 +112,7 @@ inline PySendResult send(PyObject* object_self, PyObject* value, PyObject** resu
     frame& f = *self.root;
     object sent;
     if (value != Py_None) {
-        if (f.link == 0) {
+        if (f.created()) {
             set_misuse(misuse::send_to_unstarted);
             return PYGEN_ERROR;
         }
@@ -133,8 +133,8 @@ inline PySendResult throw_(PyObject* object_self, object exception, PyObject** r
         return PYGEN_ERROR;
     }
     frame& f = *self.root;
-    if (f.link == 0) {
-        isthmus::detail::destroy(f);
+    if (f.created()) {
+        isthmus::detail::destroy_unstarted(f, step);
         Py_CLEAR(self.keep_alive);
         set_raised(std::move(exception));
         convert_stop_iteration();
@@ -152,7 +152,7 @@ inline PyObject* close(PyObject* object_self, PyObject* = nullptr) noexcept {
     if (self.root == nullptr) {
         Py_RETURN_NONE;
     }
-    if (self.root->link == 0) {
+    if (self.root->created()) {
         isthmus::detail::destroy(*self.root);
         Py_CLEAR(self.keep_alive);
         Py_RETURN_NONE;

@@ -86,11 +86,13 @@ public:
     /// Keeps an error, which must not be null.
     void reject(std::exception_ptr error) noexcept { outcome_.template emplace<2>(std::move(error)); }
 
-    /// The delivered value; throws the error. Once.
+    /// The delivered error; null if there is a value.
+    std::exception_ptr take_error() noexcept {
+        std::exception_ptr* const error = std::get_if<2>(&outcome_);
+        return error != nullptr ? std::move(*error) : nullptr;
+    }
+    /// The delivered value. Once.
     T take() {
-        if (outcome_.index() == 2) {
-            std::rethrow_exception(std::get<2>(std::move(outcome_)));
-        }
         if constexpr (!std::is_void_v<T>) {
             return std::get<1>(std::move(outcome_));
         }
@@ -271,6 +273,9 @@ public:
         suspend(awaiting.promise());
     }
 
+    using python_delegate::pass_errors;
+    using python_delegate::take_failure;
+
     void visit(void (*visitor)(void*, void*), void* context) const noexcept final {
         python_delegate::visit(visitor, context);
         visitor(future_.ptr(), context);
@@ -291,6 +296,8 @@ protected:
         result_ = std::move(result);
         result_->wake(future_.ptr());
     }
+
+    std::exception_ptr error_of_result() noexcept final { return result_->take_error(); }
 
     std::shared_ptr<Result> result_;
 

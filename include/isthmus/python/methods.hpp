@@ -90,7 +90,7 @@ inline bool throw_into_awaited(PyObject* object_self, const throw_arguments& giv
     }
     const entry entered(self);
     frame* const f = self.root;
-    if (f == nullptr || f->link == 0 || f->runs_as_root() || f->attached()) {
+    if (f == nullptr || f->created() || f->runs_as_root() || f->attached()) {
         return false;
     }
     isthmus::detail::delegate* const awaiting = f->leaf_at_rest()->awaiting;
@@ -138,7 +138,7 @@ inline PyObject* throw_method(PyObject* self, PyObject* const* arguments, Py_ssi
 /// am_await: the coroutine is its own await-iterator. Only `await` comes here, so the check of 7.7 is here.
 inline PyObject* am_await(PyObject* object_self) noexcept {
     const frame* const root = coroutine_object::of(object_self)->root;
-    if (root != nullptr && root->link != 0 && !isthmus::detail::is_running(const_cast<frame&>(*root))) {
+    if (root != nullptr && !root->created() && !isthmus::detail::is_running(const_cast<frame&>(*root))) {
         set_misuse(misuse::already_awaited);
         return nullptr;
     }

@@ -2,35 +2,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "../detail/names.hpp"
 #include "drive.hpp"
 
 #include <string_view>
 
 namespace isthmus::inline v1::py::detail {
-
-/// The name of a function without its return type, namespaces' template arguments and parameters:
-/// "isthmus::py::coroutine<int> db::Connection::fetch(std::string)" is "db::Connection::fetch".
-constexpr std::string_view plain_name(std::string_view function) noexcept {
-    if (function.find("<lambda") != std::string_view::npos || function.find("operator()") != std::string_view::npos) {
-        return "<lambda>";
-    }
-    int depth = 0; // of <> and ()
-    std::size_t begin = 0;
-    for (std::size_t i = 0; i < function.size(); ++i) {
-        const char c = function[i];
-        if (c == '(' && depth == 0 && i > begin && function.substr(i, 21) != "(anonymous namespace)") {
-            return function.substr(begin, i - begin);
-        }
-        if (c == '<' || c == '(' || c == '[') {
-            ++depth;
-        } else if (c == '>' || c == ')' || c == ']') {
-            --depth;
-        } else if (c == ' ' && depth == 0) {
-            begin = i + 1;
-        }
-    }
-    return function.substr(begin);
-}
 
 /// The last `parts` parts of a name, with Python's dots.
 inline PyObject* dotted(std::string_view name, int parts) noexcept {
@@ -47,13 +24,13 @@ inline PyObject* dotted(std::string_view name, int parts) noexcept {
 inline PyObject* get_name(PyObject* self, void* = nullptr) noexcept {
     const coroutine_object& coroutine = *coroutine_object::of(self);
     return coroutine.name != nullptr ? Py_NewRef(coroutine.name)
-                                     : dotted(plain_name(coroutine.where.function_name()), 1);
+                                     : dotted(isthmus::detail::plain_name(coroutine.where.function_name()), 1);
 }
 
 inline PyObject* get_qualname(PyObject* self, void* = nullptr) noexcept {
     const coroutine_object& coroutine = *coroutine_object::of(self);
     return coroutine.qualname != nullptr ? Py_NewRef(coroutine.qualname)
-                                         : dotted(plain_name(coroutine.where.function_name()), 1);
+                                         : dotted(isthmus::detail::plain_name(coroutine.where.function_name()), 1);
 }
 
 inline int set_text(PyObject*& field, PyObject* value, const char* error) noexcept {

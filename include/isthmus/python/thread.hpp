@@ -72,6 +72,8 @@ class thread_awaiter final : pending_awaiter<thread_job<Function>> {
 
 public:
     using base::await_suspend;
+    using base::pass_errors;
+    using base::take_failure;
     using typename base::send_type;
     using typename base::yield_type;
 

@@ -44,7 +44,7 @@ inline void finalize(PyObject* self) noexcept {
         return;
     }
     const saved_error outer;
-    if (root->link == 0) {
+    if (root->created()) {
         warn_never_awaited(self);
     } else if (const object closed = object::steal(close(self)); !closed) {
         PyErr_WriteUnraisable(self);
@@ -74,7 +74,7 @@ inline int traverse(PyObject* object_self, visitproc visit, void* arg) noexcept 
     Py_VISIT(self.name);
     Py_VISIT(self.qualname);
     Py_VISIT(self.origin);
-    if (self.root != nullptr && self.root->link != 0 && !isthmus::detail::is_running(*self.root) &&
+    if (self.root != nullptr && !self.root->created() && !isthmus::detail::is_running(*self.root) &&
         !self.root->attached()) {
         if (const auto* const awaited = self.root->leaf_at_rest()->awaiting) {
             struct context {

@@ -1,0 +1,154 @@
+// isthmus/detail/frame.hpp — the head of every coroutine's frame, the step that runs through it, and what it waits for.
+// SPDX-License-Identifier: MIT
+//
+// A coroutine that somebody drives is a *root*. It awaits another, that one a third, and so on to the *leaf*, the
+// only one that is really suspended. The root remembers the leaf, so a resume goes straight to it and costs the
+// same at any depth. While a chain runs, an `activation` on the driver's stack holds what the step passes in and
+// out; only the root and the leaf point to it. When a frame ends, it hands that pointer to its awaiter.
+//
+// What a frame is doing follows from the chain and is stored nowhere else:
+//   no frame: closed      link == 0: created      its root runs an activation: running      otherwise: suspended
+#pragma once
+
+#include "../errors.hpp"
+#include "../step.hpp"
+#include "chain_guard.hpp"
+
+#include <atomic>
+#include <coroutine>
+#include <cstdint>
+#include <exception>
+#include <source_location>
+#include <string>
+#include <utility>
+
+namespace isthmus::inline v1::detail {
+
+struct frame;
+struct native_link;
+
+/// One step of a chain, on the stack of whoever drives it.
+struct activation {
+    frame* leaf = nullptr;   ///< the frame to resume next; null when the root has ended
+    void* sent = nullptr;    ///< the driver's Send object; null for None; taken by whoever consumes it
+    void* yielded = nullptr; ///< set when the chain suspends: the Yield object, which lives in the chain
+    const std::exception_ptr* injected = nullptr; ///< raised where the leaf is resumed; taken like `sent`
+    bool accepts_none = true;                     ///< whether the root can yield None
+
+    // Where `yielded` points when there is no object. Not globals, of which each extension module has its own.
+    none none_yielded; ///< a level whose Yield is `none` has suspended, whatever the root's Yield is
+    none refused;      ///< nothing was resumed; `error` of the leaf, which is at rest as before, is the driver's (5.22)
+
+    [[no_unique_address]] chain_guard guard; ///< held from the check whether the chain is at rest until it runs
+
+    /// The injected error, which from now on counts as delivered.
+    std::exception_ptr take_injected() noexcept { return *std::exchange(injected, nullptr); }
+};
+
+/// What a frame suspended in `co_await` waits for. Lives in that frame, and is consulted when the frame is the
+/// leaf: that is, when what it awaits is not itself part of this chain.
+struct delegate {
+    frame* parent = nullptr;
+    bool passes_errors = false; ///< nothrow(): `parent` is not resumed with an error, but ends in it
+
+    /// Passes the step on to what is awaited. Afterwards either `yielded` is set, or the leaf has changed, or
+    /// the frame is to be resumed, which is said by clearing its `awaiting`.
+    virtual void advance(activation& step) noexcept = 0;
+    /// Closes what is awaited (5.23, 6.9). Returns the error that came out, null if none did.
+    virtual std::exception_ptr close() noexcept = 0;
+    /// Destroys what is awaited, where it has frames that do not die with this one.
+    virtual void destroy_awaited() noexcept {}
+    /// What is awaited, if it is a frame, else null.
+    virtual frame* awaited_frame() const noexcept { return nullptr; }
+    /// The type of what is awaited, for people to read. Its layer's lock must be held, Python's GIL say.
+    virtual std::string awaited_type() const = 0;
+    /// Shows every object of the layer above that is held here to `visit`, for its garbage collector.
+    virtual void visit(void (*)(void* held, void* context), void*) const noexcept {}
+    /// Where the layer above may leave what it throws in, in a form of its own, for the next advance(). Null: nowhere.
+    virtual const void** thrown() noexcept { return nullptr; }
+
+    /// nothrow(): for the awaiter, before it suspends.
+    void pass_errors() noexcept { passes_errors = true; }
+
+    delegate() = default;
+    delegate(const delegate&) = delete;
+    delegate& operator=(const delegate&) = delete;
+
+protected:
+    ~delegate() = default;
+
+    /// Begins to wait: from now on the driver consults this, at once, and the first step sends None.
+    void suspend(frame& awaiting) noexcept;
+    /// What is awaited has ended, in `error` unless that is null. Returns whether `parent` is resumed, to raise it say;
+    /// otherwise `parent` has ended in it too.
+    bool finish(const std::exception_ptr& error) noexcept;
+};
+
+/// The head of every coroutine's frame: first base of its promise.
+struct frame {
+    std::coroutine_handle<> self;
+    native_link* up = nullptr;    ///< those who await this frame; the first of them may have it attached
+    frame** owner = nullptr;      ///< the coroutine object's pointer to this frame; null once that is gone
+    delegate* awaiting = nullptr; ///< what it waits for, if the leaf has to consult it or to show it
+    std::exception_ptr error;     ///< what left the body
+    std::source_location where;   ///< the coroutine function
+    std::uint32_t line = 0;       ///< of the co_await or co_yield that it came to last
+    frame_kind kind = frame_kind::coroutine;
+
+    bool created() const noexcept { return load() == 0; }
+    /// The running step. Of the root or the leaf of a running chain.
+    activation& step() const noexcept { return *reinterpret_cast<activation*>(load() & ~std::uintptr_t{1}); }
+    /// Of a root at rest.
+    frame* leaf_at_rest() const noexcept { return reinterpret_cast<frame*>(load()); }
+    bool runs_as_root() const noexcept { return (load() & 1) != 0; }
+    void join(activation& step) noexcept { store(reinterpret_cast<std::uintptr_t>(&step) | 1); }
+    void rest(frame* leaf) noexcept { store(reinterpret_cast<std::uintptr_t>(leaf)); }
+    /// Takes over the place of `other` in the running chain.
+    void follow(const frame& other) noexcept { store(other.load()); }
+    bool attached() const noexcept;
+
+private:
+    std::uintptr_t load() const noexcept { return link_.load(std::memory_order_relaxed); }
+    void store(std::uintptr_t link) noexcept { link_.store(link, std::memory_order_relaxed); }
+
+    // 0: created. Root at rest: the leaf. Root or leaf of a running chain: the activation, with the low bit set.
+    // Others: meaningless. Relaxed atomics cost nothing, and let a second thread see that it comes at the wrong time.
+    std::atomic<std::uintptr_t> link_{0};
+};
+
+/// One coroutine awaiting another, or a generator that yields from another. While attached, the child's frames are part
+/// of the parent's chain; while not (somebody else drives the child just now), the parent is the leaf of its chain and
+/// consults this delegate.
+struct native_link : delegate {
+    frame* child = nullptr; ///< null once the child is gone
+    native_link* next = nullptr;
+    bool attached = false;
+    bool failed = false;           ///< the child has ended in an error, which passes through
+    misuse failure = misuse::none; ///< why awaiting cannot go on, for await_resume
+    const frame_kind child_kind;   ///< known also when the child is gone
+
+    explicit native_link(frame_kind kind) noexcept : child_kind(kind) {}
+    ~native_link() { forget(); }
+
+    /// Registers as awaiting `target` and makes it part of the chain that `awaiter` is the running leaf of.
+    void attach(frame& awaiter, frame& target) noexcept;
+    /// Undoes attach(): the child is left to itself.
+    void forget() noexcept;
+
+    void advance(activation& step) noexcept final;
+    std::exception_ptr close() noexcept final;
+    void destroy_awaited() noexcept final;
+    frame* awaited_frame() const noexcept final { return child; }
+    std::string awaited_type() const final {
+        return child_kind == frame_kind::coroutine ? "coroutine" : "generator";
+    }
+};
+
+inline bool frame::attached() const noexcept { return up != nullptr && up->attached; }
+
+inline void delegate::suspend(frame& awaiting) noexcept {
+    parent = &awaiting;
+    parent->awaiting = this;
+}
+
+} // namespace isthmus::inline v1::detail

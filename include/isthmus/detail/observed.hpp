@@ -1,0 +1,154 @@
+// isthmus/detail/observed.hpp — errors that are passed on or looked at without a C++ throw.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "chain.hpp"
+
+#include <coroutine>
+#include <exception>
+#include <memory>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+namespace isthmus::inline v1::detail {
+
+/// What with_error() gives.
+class [[nodiscard]] raised_error {
+public:
+    explicit raised_error(std::exception_ptr error) noexcept : error_(std::move(error)) {}
+    const std::exception_ptr& error() const noexcept { return error_; }
+
+private:
+    std::exception_ptr error_;
+};
+
+/// Ends the frame where it is, with the error in it.
+struct raising_awaiter {
+    bool await_ready() const noexcept { return false; }
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> ended) noexcept {
+        hand_over(ended.promise());
+    }
+    [[noreturn]] void await_resume() const { throw_misuse(misuse::already_finished); }
+};
+
+/// What nothrow() and as_outcome() give. `T` is a reference, or the type of what is kept.
+template <class T>
+class [[nodiscard]] nothrow_awaitable {
+public:
+    explicit nothrow_awaitable(T&& awaited) : awaited_(std::forward<T>(awaited)) {}
+    T&& get() noexcept { return static_cast<T&&>(awaited_); }
+
+private:
+    T awaited_;
+};
+template <class T>
+class [[nodiscard]] outcome_awaitable {
+public:
+    explicit outcome_awaitable(T&& awaited) : awaited_(std::forward<T>(awaited)) {}
+    T&& get() noexcept { return static_cast<T&&>(awaited_); }
+
+private:
+    T awaited_;
+};
+
+/// The awaiter of what is awaited, or the error of making it: both the misuse that co_await itself refuses (7.6–7.8) and
+/// what is refused when the await begins.
+template <class Awaiter>
+class observed_awaiter {
+public:
+    observed_awaiter(const observed_awaiter&) = delete;
+    observed_awaiter& operator=(const observed_awaiter&) = delete;
+
+protected:
+    template <class Make>
+    explicit observed_awaiter(const Make& make) noexcept {
+        try {
+            ::new (static_cast<void*>(std::addressof(inner))) Awaiter(make());
+            made_ = true;
+        } catch (...) {
+            refused = std::current_exception();
+        }
+    }
+    ~observed_awaiter() {
+        if (made_) {
+            inner.~Awaiter();
+        }
+    }
+
+    bool is_ready() noexcept {
+        if (refused) {
+            return false;
+        }
+        try {
+            return inner.await_ready();
+        } catch (...) {
+            refused = std::current_exception();
+            return false;
+        }
+    }
+
+    std::exception_ptr refused;
+    union {
+        Awaiter inner;
+    };
+
+private:
+    bool made_ = false;
+};
+
+template <class Awaiter>
+class nothrow_awaiter final : observed_awaiter<Awaiter> {
+public:
+    template <class Make>
+    explicit nothrow_awaiter(const Make& make) noexcept : observed_awaiter<Awaiter>(make) {}
+
+    bool await_ready() noexcept { return this->is_ready(); }
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> awaiting) {
+        if (this->refused) {
+            awaiting.promise().error = std::move(this->refused);
+            hand_over(awaiting.promise());
+        } else {
+            this->inner.pass_errors();
+            this->inner.await_suspend(awaiting);
+        }
+    }
+    decltype(auto) await_resume() { return this->inner.await_resume(); }
+};
+
+template <class Awaiter>
+class outcome_awaiter final : observed_awaiter<Awaiter> {
+    using result = decltype(std::declval<Awaiter&>().await_resume());
+
+public:
+    template <class Make>
+    explicit outcome_awaiter(const Make& make) noexcept : observed_awaiter<Awaiter>(make) {}
+
+    bool await_ready() noexcept { return this->is_ready() || this->refused; }
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> awaiting) {
+        this->inner.await_suspend(awaiting);
+    }
+    outcome<none, result> await_resume() {
+        if (!this->refused) {
+            this->refused = this->inner.take_failure();
+        }
+        if (!this->refused) {
+            try {
+                if constexpr (std::is_void_v<result>) {
+                    this->inner.await_resume();
+                    return outcome<none, result>(std::in_place_index<1>);
+                } else {
+                    return outcome<none, result>(std::in_place_index<1>, this->inner.await_resume());
+                }
+            } catch (...) { // of converting the result
+                this->refused = std::current_exception();
+            }
+        }
+        return outcome<none, result>(std::in_place_index<2>, std::move(this->refused));
+    }
+};
+
+} // namespace isthmus::inline v1::detail

@@ -1,0 +1,133 @@
+// isthmus/detail/teardown.hpp — how frames leave the await chain, and how they are destroyed.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "frame.hpp"
+#include "memory.hpp"
+
+#include <cstdint>
+#include <utility>
+
+namespace isthmus::inline v1::detail {
+
+/// The root of the chain that `f` is in. O(levels above f).
+inline frame& root_of(frame& f) noexcept {
+    frame* level = &f;
+    while (level->attached()) {
+        level = level->up->parent;
+    }
+    return *level;
+}
+
+/// Whether `f`, which has started, is running (clause 8.2: also while it waits for one that runs).
+inline bool is_running(frame& f) noexcept {
+    const chain_lock lock;
+    return root_of(f).runs_as_root();
+}
+
+/// Makes `f`, attached in a chain at rest, the root of its own part of it; its awaiter becomes the leaf of the rest.
+inline void detach(frame& f) noexcept {
+    const chain_lock lock;
+    frame& root = root_of(f);
+    frame* const leaf = root.leaf_at_rest();
+    f.up->attached = false;
+    root.rest(f.up->parent);
+    f.rest(leaf);
+}
+
+inline void native_link::forget() noexcept {
+    const chain_lock lock;
+    if (child == nullptr) {
+        return;
+    }
+    native_link** place = &child->up;
+    while (*place != this) {
+        place = &(*place)->next;
+    }
+    *place = next;
+    child = nullptr;
+    attached = false;
+}
+
+/// Those who still wait for `f` learn that it is gone (7.6).
+inline void release_waiters(frame& f) noexcept {
+    const chain_lock lock;
+    for (native_link* link = std::exchange(f.up, nullptr); link != nullptr; link = link->next) {
+        link->child = nullptr;
+        link->attached = false;
+    }
+}
+
+/// Destroys one frame that no chain runs through.
+inline void destroy(frame& f) noexcept {
+    if (f.owner != nullptr) {
+        *f.owner = nullptr;
+    }
+    release_waiters(f);
+    f.self.destroy();
+}
+
+/// Destroys a chain at rest, or a frame that never started, leaf first and in a loop: destructors that recursed
+/// would overflow the stack. What the leaf awaits, outside of the chain, comes first.
+inline void destroy_chain(frame& root) noexcept {
+    activation busy; // whoever asks meanwhile sees a running coroutine
+    frame* level = root.created() ? &root : root.leaf_at_rest();
+    root.join(busy);
+    if (level->awaiting != nullptr) {
+        level->awaiting->destroy_awaited();
+    }
+    while (level != &root) {
+        frame* const awaiter = level->up->parent;
+        destroy(*level);
+        level = awaiter;
+    }
+    destroy(root);
+}
+
+/// Ends the life of a frame (12.1: destructors run, nothing is thrown). A running one cannot be destroyed yet; whoever
+/// drives it does so afterwards, if its coroutine object is gone.
+inline void discard(frame& f) noexcept {
+    if (!f.created() && is_running(f)) {
+        return;
+    }
+    if (f.attached()) {
+        detach(f);
+    }
+    frame_cache& cache = frame_cache::of_this_thread();
+    if (cache.retired) [[unlikely]] {
+        const temporary_frame_cache meanwhile;
+        discard(f);
+        return;
+    }
+    // A coroutine may own another in a parameter, that one a third, and so on. Past many levels, what is to be
+    // destroyed is put in a list that the outermost call works off. Then it outlives its owner's other variables, to
+    // which it may refer: hence a limit that only such towers reach, and for which 100 KB of stack are enough.
+    constexpr unsigned nesting_limit = 500;
+    if (cache.teardown_depth >= nesting_limit) {
+        if (f.owner != nullptr) {
+            *f.owner = nullptr;
+        }
+        release_waiters(f);
+        f.owner = reinterpret_cast<frame**>(std::exchange(cache.teardown_pending, &f));
+        return;
+    }
+    ++cache.teardown_depth;
+    destroy_chain(f);
+    --cache.teardown_depth;
+    while (cache.teardown_depth == 0 && cache.teardown_pending != nullptr) {
+        frame* const pending = cache.teardown_pending;
+        cache.teardown_pending = reinterpret_cast<frame*>(std::exchange(pending->owner, nullptr));
+        ++cache.teardown_depth;
+        destroy_chain(*pending);
+        --cache.teardown_depth;
+    }
+}
+
+/// Somebody else drives the child just now, or did so last.
+inline void native_link::destroy_awaited() noexcept {
+    if (child != nullptr) {
+        discard(*child);
+    }
+}
+
+} // namespace isthmus::inline v1::detail
