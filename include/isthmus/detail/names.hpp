@@ -14,7 +14,8 @@
 namespace isthmus::inline v1::detail {
 
 /// The name of a function without its return type, namespaces' template arguments and parameters:
-/// "isthmus::py::coroutine<int> db::Connection::fetch(std::string)" is "db::Connection::fetch".
+/// "isthmus::py::coroutine<int> db::Connection::fetch(std::string)" is "db::Connection::fetch". Of a member of a local
+/// class, that class and the member.
 constexpr std::string_view plain_name(std::string_view function) noexcept {
     if (function.find("<lambda") != std::string_view::npos || function.find("operator()") != std::string_view::npos) {
         return "<lambda>";
@@ -24,7 +25,13 @@ constexpr std::string_view plain_name(std::string_view function) noexcept {
     for (std::size_t i = 0; i < function.size(); ++i) {
         const char c = function[i];
         if (c == '(' && depth == 0 && i > begin && function.substr(i, 21) != "(anonymous namespace)") {
-            return function.substr(begin, i - begin);
+            const std::size_t local = function.find(")::", i); // a member of a class that is local to a function
+            if (local == std::string_view::npos) {
+                return function.substr(begin, i - begin);
+            }
+            begin = local + 3;
+            i = begin - 1;
+            continue;
         }
         if (c == '<' || c == '(' || c == '[') {
             ++depth;

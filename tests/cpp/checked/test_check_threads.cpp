@@ -1,0 +1,150 @@
+// tests/cpp/checked/test_check_threads.cpp — with ISTHMUS_CHECK_THREADS, two threads that drive one coroutine at the same
+// time: the second always gets already_executing (2.8), and nothing else goes wrong.
+// SPDX-License-Identifier: MIT
+#include "../support.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <thread>
+#include <vector>
+
+static_assert(ISTHMUS_CHECK_THREADS);
+
+namespace {
+
+using isthmus::coroutine;
+using isthmus::coroutine_state;
+using test::boom;
+
+/// The number of threads that are in a coroutine's body.
+std::atomic<int> inside{0};
+std::atomic<int> most_inside{0};
+struct visit {
+    visit() {
+        const int now = ++inside;
+        int most = most_inside.load();
+        while (now > most && !most_inside.compare_exchange_weak(most, now)) {}
+    }
+    ~visit() { --inside; }
+};
+
+coroutine<int, int> steps(int depth, int count) {
+    if (depth == 0) {
+        for (int i = 1; i <= count; ++i) {
+            {
+                const visit here;
+                std::this_thread::yield();
+            }
+            co_yield i;
+        }
+        co_return 0;
+    }
+    co_return co_await steps(depth - 1, count);
+}
+
+/// Threads that all drive `c` until it has ended. Returns how many steps were made and how many refused.
+template <class Drive>
+std::pair<int, int> together(Drive drive) {
+    std::atomic<int> made{0};
+    std::atomic<int> refused{0};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i) {
+        threads.emplace_back([&] {
+            while (true) {
+                const auto step = drive();
+                if (!step.failed()) {
+                    ++made;
+                    continue;
+                }
+                const std::string error = test::caught<isthmus::already_executing>(step.error());
+                if (error != test::executing) {
+                    EXPECT_EQ(test::caught<isthmus::already_finished>(step.error()), test::finished);
+                    return;
+                }
+                ++refused;
+                std::this_thread::yield();
+            }
+        });
+    }
+    for (std::thread& thread : threads) {
+        thread.join();
+    }
+    return {made.load(), refused.load()};
+}
+
+TEST(CheckThreads, TheSecondIsAlwaysRefused) {
+    for (const int depth : {0, 1, 20}) {
+        most_inside = 0;
+        constexpr int count = 300;
+        // The coroutine object itself ends with the last step, so the threads share the await-iterator's target.
+        auto c = steps(depth, count);
+        const auto [made, refused] = together([&] { return c.try_send(); });
+        EXPECT_EQ(made, count + 1);
+        EXPECT_EQ(most_inside.load(), 1);
+        EXPECT_EQ(c.state(), coroutine_state::closed);
+        EXPECT_GE(refused, 0);
+    }
+}
+
+// 7.9: one drives the chain, others steal steps of its leaf.
+TEST(CheckThreads, AChainAndItsLeafAreDrivenAtOnce) {
+    struct local {
+        static coroutine<int, int> awaits(coroutine<int, int>& inner) { co_return co_await inner; }
+    };
+    most_inside = 0;
+    constexpr int count = 300;
+    auto inner = steps(2, count);
+    auto outer = local::awaits(inner);
+    ASSERT_EQ(outer.send().yielded(), 1);
+    std::atomic<int> number{0};
+    std::atomic<bool> end{false};
+    std::atomic<int> seen{1};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i) {
+        threads.emplace_back([&] {
+            coroutine<int, int>& mine = number++ % 2 == 0 ? outer : inner;
+            while (!end) {
+                const auto step = mine.try_send();
+                if (!step.failed() && !step.done()) {
+                    if (++seen >= count) {
+                        end = true;
+                    }
+                }
+                std::this_thread::yield();
+            }
+        });
+    }
+    for (std::thread& thread : threads) {
+        thread.join();
+    }
+    EXPECT_EQ(most_inside.load(), 1);
+}
+
+TEST(CheckThreads, ThrownIntoAndClosedWhileItRuns) {
+    struct local {
+        static coroutine<int, int> waits(std::atomic<bool>& started, std::atomic<bool>& go_on) {
+            started = true;
+            while (!go_on) {
+                std::this_thread::yield();
+            }
+            co_yield 1;
+            co_return 2;
+        }
+    };
+    std::atomic<bool> started{false};
+    std::atomic<bool> go_on{false};
+    auto c = local::waits(started, go_on);
+    std::thread driver([&] { EXPECT_EQ(c.send().yielded(), 1); });
+    while (!started) {
+        std::this_thread::yield();
+    }
+    EXPECT_EQ(c.state(), coroutine_state::running);
+    EXPECT_ERROR(c.send(), isthmus::already_executing, test::executing);
+    EXPECT_ERROR(c.throw_(boom("x")), isthmus::already_executing, test::executing); // 5.11
+    EXPECT_ERROR(c.close(), isthmus::already_executing, test::executing);           // 6.7
+    go_on = true;
+    driver.join();
+    EXPECT_EQ(c.send().returned(), 2);
+}
+
+} // namespace
