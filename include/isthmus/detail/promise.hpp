@@ -2,8 +2,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "../concepts.hpp"
 #include "closing.hpp"
 #include "foreign.hpp"
+#include "require.hpp"
 #include "values.hpp"
 
 #include <type_traits>
@@ -92,6 +94,11 @@ struct final_awaiter {
     void await_resume() const noexcept {}
 };
 
+/// After the compiler's error about what cannot be awaited, so that no other comes first.
+struct refused_awaiter : std::suspend_never {
+    no_result await_resume() const noexcept { return {}; }
+};
+
 template <class Return, class Yield, class Send>
 class promise_base : public yielding_promise<Yield, Send>, public returned_value<Return> {
 public:
@@ -148,7 +155,7 @@ public:
 
     /// What a layer above makes awaitable names its awaiter, which is constructed from it.
     template <class T>
-        requires requires { typename std::remove_cvref_t<T>::awaiter_type; }
+        requires names_awaiter<T>
     auto await_transform(T&& awaited) {
         using awaiter = typename std::remove_cvref_t<T>::awaiter_type;
         static_assert(std::is_same_v<typename awaiter::yield_type, Yield> &&
@@ -158,22 +165,22 @@ public:
         return awaiter(std::forward<T>(awaited));
     }
 
-    /// A user's own class takes part by having await(), which gives an await-iterator (3.1, 5.20, 5.21, 6.9).
+    /// A user's own class takes part by having await(), which gives an await-iterator (3.1, 5.20, 5.21, 6.9). The operand
+    /// lives as long as the await, also if it is a temporary.
     template <class T>
-        requires(
-            !requires { typename std::remove_cvref_t<T>::awaiter_type; } &&
-            requires(T&& awaited) { awaited.await().send().done(); })
+        requires(!names_awaiter<T> && has_await<T>)
     auto await_transform(T&& awaited) {
-        return foreign_awaiter<decltype(awaited.await()), Yield, Send>(awaited.await());
+        using source = await_source<std::remove_cvref_t<T>>;
+        using iterator = decltype(source::begin(std::forward<T>(awaited)));
+        return foreign_awaiter<iterator, Yield, Send>(
+            [&]() -> iterator { return source::begin(std::forward<T>(awaited)); });
     }
 
     template <class T>
-        requires(
-            !requires { typename std::remove_cvref_t<T>::awaiter_type; } &&
-            !requires(T&& awaited) { awaited.await().send().done(); })
-    std::suspend_never await_transform(T&&) {
-        static_assert(!std::is_same_v<T, T>, "isthmus: this type cannot be awaited in an isthmus coroutine");
-        return {};
+        requires(!names_awaiter<T> && !has_await<T>)
+    auto await_transform(T&&) {
+        [[maybe_unused]] const require_await<T> checked;
+        return refused_awaiter();
     }
 
 protected:
@@ -208,6 +215,12 @@ private:
             }
         }
         return coroutine_awaiter<R, Y, S>(*target);
+    }
+    template <class Erased>
+    auto continue_with(Erased& awaited) {
+        using source = await_source<Erased>;
+        using iterator = decltype(source::go_on(awaited));
+        return foreign_awaiter<iterator, Yield, Send>([&]() -> iterator { return source::go_on(awaited); });
     }
 };
 
