@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "abc.hpp"
+#include "any_coroutine.hpp"
 #include "concepts.hpp"
 #include "coroutine.hpp"
 #include "errors.hpp"

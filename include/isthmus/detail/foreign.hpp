@@ -82,7 +82,7 @@ private:
                 step.yielded = const_cast<void*>(static_cast<const void*>(std::addressof(step_->yielded())));
             }
         } catch (...) {
-            error_ = std::current_exception();
+            error_ = current_error();
             parent->awaiting = nullptr;
         }
     }
@@ -101,7 +101,7 @@ private:
             try {
                 iterator_.close();
             } catch (...) {
-                return std::current_exception();
+                return current_error();
             }
         }
         return nullptr;

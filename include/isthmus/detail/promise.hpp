@@ -106,12 +106,7 @@ public:
 
     std::suspend_always initial_suspend() noexcept { return {}; }
     final_awaiter final_suspend() noexcept { return {}; }
-    void unhandled_exception() noexcept {
-        this->error = std::current_exception();
-        if (!this->error) [[unlikely]] { // a foreign exception cannot be kept; the frame has failed all the same
-            this->error = std::make_exception_ptr(std::bad_exception());
-        }
-    }
+    void unhandled_exception() noexcept { this->error = current_error(); }
 
     /// What the finished body returned; throws what left it.
     Return take_result() {
