@@ -52,8 +52,8 @@ public:
     virtual any_coroutine<Return, Yield, Send> await() = 0;
 };
 
-/// collections.abc.Coroutine as a base class (17.1): coroutine_like, so that it can be awaited, driven by run() and held
-/// by any_coroutine. A class of your own implements send() and throw_():
+/// collections.abc.Coroutine as a base class (17.1): coroutine_like, so that it can be awaited, driven by run() and
+/// held by any_coroutine. A class of your own implements send() and throw_():
 ///
 /// - `send(Send value)`, where send() is a send of Send's empty value; void counts as none;
 /// - for a Send type without an empty value both `send()`, which starts, and `send(Send value)`;

@@ -120,7 +120,8 @@ public:
     /// returns something else.
     std::optional<stored<Return>> close() { return held().close(); }
 
-    /// The same, reporting every error in the outcome, without a throw on the way if what is held has these members too.
+    /// The same, reporting every error in the outcome, without a throw on the way if what is held has these members
+    /// too.
     outcome_type try_send() { return held().try_send(nullptr); }
     outcome_type try_send(detail::sendable<Send> value) { return held().try_send(pointer_to(value)); }
     outcome_type try_throw(std::exception_ptr error) { return held().try_throw(std::move(error)); }
@@ -193,6 +194,12 @@ public:
         requires(!is_none<Send>)
     {
         return awaited().send(static_cast<Send&&>(value));
+    }
+    /// A plain one drops what is sent to the chain it is in, as a plain coroutine does.
+    template <class Value>
+        requires is_none<Send>
+    auto send(Value&&) {
+        return awaited().send();
     }
     auto throw_(std::exception_ptr error) { return awaited().throw_(std::move(error)); }
     void close() {

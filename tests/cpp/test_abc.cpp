@@ -210,8 +210,7 @@ TEST(Abc, CanBeDrivenAndHeld) {
     EXPECT_EQ(owned.close(), std::nullopt);
 
     adder own;
-    any_coroutine<int, int, std::optional<int>> borrowed =
-        std::ref<abc::coroutine<int, int, std::optional<int>>>(own);
+    any_coroutine<int, int, std::optional<int>> borrowed = std::ref<abc::coroutine<int, int, std::optional<int>>>(own);
     EXPECT_EQ(borrowed.send(8).yielded(), 8);
 }
 

@@ -173,7 +173,7 @@ namespace concepts_test {
 TEST(Concepts, Clause_17_5_RegisteringAnswersTheQuestion) {
     static_assert(both<registered> && both<registered&> && both<const registered>);
     static_assert(is_awaitable_v<registered> && is_awaitable(registered()));
-    static_assert(both<registered_without_close>); // as in Python, where that beats `close = None`
+    static_assert(both<registered_without_close>);   // as in Python, where that beats `close = None`
     static_assert(neither<derives_from_registered>); // a variable template is asked of one type
     static_assert(both<not_registered>);             // false takes nothing away
 }

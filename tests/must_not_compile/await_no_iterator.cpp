@@ -1,7 +1,7 @@
 // expect first with -DDELETED: cannot be awaited in an isthmus coroutine: await() is deleted, inaccessible or takes arg
 // expect first with -DFINAL_CLASS: cannot be awaited in an isthmus coroutine: await() is missing or deleted
 // expect first with -DNO_SEND: cannot be awaited in an isthmus coroutine: what its await() returns has no send()
-// expect first with -DDELETED_SEND: cannot be awaited in an isthmus coroutine: send() of what its await() returns is deleted
+// expect first with -DDELETED_SEND: in an isthmus coroutine: send() of what its await() returns is deleted
 // expect first with -DNUMBER: cannot be awaited in an isthmus coroutine: what its await() returns has no send()
 // expect first with -DNOTHING: cannot be awaited in an isthmus coroutine: await() must return an await-iterator
 // expect first with -DNO_STEP: cannot be awaited in an isthmus coroutine: await() must return an await-iterator

@@ -3,7 +3,9 @@
 
 #pragma GCC diagnostic error "-Wunused-result"
 
-isthmus::any_coroutine<int> make() { return []() -> isthmus::coroutine<int> { co_return 0; }(); }
+isthmus::any_coroutine<int> make() {
+    return []() -> isthmus::coroutine<int> { co_return 0; }();
+}
 
 int main() {
 #ifdef FIXED

@@ -1,11 +1,11 @@
 """Compiles programs that must not compile, and checks that they fail for the right reason.
 
 Each ``*.cpp`` here begins with a line ``// expect: <text>``. The program must fail to compile with that text in the
-compiler's output; compiled with ``-DFIXED``, it must compile. ``// expect first: <text>`` asks for the text in the first
-error, and ``// expect first with -DCASE: <text>``, of which there may be many, compiles with that option. Each line that ends with ``// refused`` must be named in
-the output too, so that one program can hold many cases; they must differ in what they instantiate, since a compiler
-reports that only once. Those in ``python/`` also see the headers of CPython, nanobind and pybind11, so this script runs
-with an interpreter that has both.
+compiler's output; compiled with ``-DFIXED``, it must compile. ``// expect first: <text>`` asks for the text in the
+first error. ``// expect first with -DCASE: <text>``, of which there may be many, compiles with that option. Each line
+that ends with ``// refused`` must be named in the output too, so that one program can hold many cases; they must differ
+in what they instantiate, since a compiler reports that only once. Those in ``python/`` also see the headers of CPython,
+nanobind and pybind11, so this script runs with an interpreter that has both.
 """
 
 import argparse

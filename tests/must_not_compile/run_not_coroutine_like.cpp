@@ -10,7 +10,7 @@
 // expect first with -DFINAL_CLASS: isthmus: this is not coroutine_like: close() is missing or deleted
 // expect first with -DNEEDS_A_VALUE: cannot be called without a value, as Python's send(None)
 // expect first with -DNO_STEP: isthmus: this is not coroutine_like: send() must return an isthmus::step
-// expect first with -DTHROWS_ANOTHER_STEP: isthmus: this is not coroutine_like: throw_() must return what send() returns
+// expect first with -DTHROWS_ANOTHER_STEP: this is not coroutine_like: throw_() must return what send() returns
 // expect first with -DNO_ITERATOR: isthmus: this is not coroutine_like: await() must return an await-iterator
 // expect first with -DNO_CLASS: isthmus: this is not coroutine_like: await() is missing
 // expect first with -DHANDLER: isthmus: this is not coroutine_like: close() is missing

@@ -94,7 +94,9 @@ public:
     }
     outcome_type try_send(sent_pointer value) override {
         const auto used = kept_.use();
-        if constexpr (requires(target& t) { { t.try_send() } -> std::same_as<outcome_type>; }) {
+        if constexpr (requires(target& t) {
+                          { t.try_send() } -> std::same_as<outcome_type>;
+                      }) {
             if constexpr (!is_none<Send>) {
                 if (value != nullptr) {
                     return (*used).try_send(static_cast<Send&&>(*value));
@@ -107,7 +109,9 @@ public:
     }
     outcome_type try_throw(std::exception_ptr error) override {
         const auto used = kept_.use();
-        if constexpr (requires(target& t) { { t.try_throw(error) } -> std::same_as<outcome_type>; }) {
+        if constexpr (requires(target& t) {
+                          { t.try_throw(error) } -> std::same_as<outcome_type>;
+                      }) {
             return (*used).try_throw(std::move(error));
         } else {
             return attempt([&] { return from<outcome_type>((*used).throw_(std::move(error))); });
@@ -115,7 +119,9 @@ public:
     }
     outcome_type try_close() override {
         const auto used = kept_.use();
-        if constexpr (requires(target& t) { { t.try_close() } -> std::same_as<outcome_type>; }) {
+        if constexpr (requires(target& t) {
+                          { t.try_close() } -> std::same_as<outcome_type>;
+                      }) {
             return (*used).try_close();
         } else {
             return attempt([&] {
@@ -126,7 +132,9 @@ public:
         }
     }
     std::optional<coroutine_state> state() const noexcept override {
-        if constexpr (requires(const target& t) { { t.state() } -> std::convertible_to<std::optional<coroutine_state>>; }) {
+        if constexpr (requires(const target& t) {
+                          { t.state() } -> std::convertible_to<std::optional<coroutine_state>>;
+                      }) {
             return kept_.get().state();
         } else {
             return std::nullopt;

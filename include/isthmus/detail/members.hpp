@@ -57,9 +57,8 @@ template <class T>
 concept has_close = requires(T& target) { target.close(); };
 
 template <class T>
-concept calls_await = requires(T& target) { target.await(); } || requires(T&& target) {
-    static_cast<T&&>(target).await();
-};
+concept calls_await =
+    requires(T& target) { target.await(); } || requires(T&& target) { static_cast<T&&>(target).await(); };
 
 /// await() of an operand of co_await, which lives as long as the await: an rvalue's own overload, if there is one.
 template <calls_await T>

@@ -160,8 +160,8 @@ public:
         return awaiter(std::forward<T>(awaited));
     }
 
-    /// A user's own class takes part by having await(), which gives an await-iterator (3.1, 5.20, 5.21, 6.9). The operand
-    /// lives as long as the await, also if it is a temporary.
+    /// A user's own class takes part by having await(), which gives an await-iterator (3.1, 5.20, 5.21, 6.9). The
+    /// operand lives as long as the await, also if it is a temporary.
     template <class T>
         requires(!names_awaiter<T> && has_await<T>)
     auto await_transform(T&& awaited) {

@@ -97,7 +97,7 @@ struct require_protocol {
     static_assert(await != absence::unknown, "isthmus: this is not coroutine_like: await() is missing or deleted");
     static_assert(!calls_await<T> || has_await<T> || !has_send<object>,
                   "isthmus: this is not coroutine_like: await() must return an "
-                                                   "await-iterator, whose send() returns an isthmus::step");
+                  "await-iterator, whose send() returns an isthmus::step");
 
     static constexpr absence send = absent<type>(accepts_none<object>, names_send<type>);
     static_assert(send != absence::missing, "isthmus: this is not coroutine_like: send() is missing");
