@@ -53,10 +53,10 @@ class any_waiter;
 /// std::unique_ptr it drives what that points to (an abc::coroutine, for example). What std::ref refers to must outlive
 /// the any_coroutine.
 ///
-/// `co_await` of an any_coroutine passes each step on to what it holds, as one more step; the depth of awaiting above
-/// and below costs nothing. The misuse errors are those of what it holds. If that has a
-/// state(), as a native coroutine does, `co_await` throws already_awaited, already_executing and already_finished as it
-/// does for that (7.6–7.8), and `co_await c.await()` goes on with one that was started (7.9). Destroying one that
+/// `co_await` of an any_coroutine passes each step on to what it holds, as one more step and one more call on the
+/// stack; the depth of awaiting above and below costs nothing. The misuse errors are those of what it holds. If that
+/// has a state(), as a native coroutine has, `co_await` throws already_awaited, already_executing and already_finished
+/// as it does for that (7.6–7.8), and `co_await c.await()` goes on with one that was started (7.9). Destroying one that
 /// is being awaited is as closing it behind the awaiter's back: that one gets already_finished.
 template <class Return, class Yield, class Send>
 class [[nodiscard]] any_coroutine {

@@ -532,6 +532,33 @@ TEST(AnyCoroutine, Clause_7_6_CanBeDestroyedWhileItIsAwaited) {
     EXPECT_EQ(alive, 0);
 }
 
+native destroys_awaited(std::unique_ptr<erased>& self, int& alive) {
+    const duck<> held(alive);
+    self.reset();
+    EXPECT_EQ(alive, 1);
+    co_yield 1;
+    ADD_FAILURE();
+    co_return 2;
+}
+TEST(AnyCoroutine, Clause_7_6_CanBeDestroyedWhileItRunsAndIsAwaited) {
+    int alive = 0;
+    auto c = std::make_unique<erased>();
+    *c = destroys_awaited(c, alive);
+    native outer = awaits(*c);
+    EXPECT_EQ(outer.send().yielded(), 1);
+    EXPECT_EQ(alive, 0);
+    EXPECT_ERROR(outer.send(1), isthmus::already_finished, test::finished);
+}
+
+TEST(AnyCoroutine, HoldsAnotherWhoseTypesAreTheSameByAnotherName) {
+    any_coroutine<void, void, void> inner = voids();
+    any_coroutine<> outer = std::move(inner);
+    EXPECT_FALSE(outer.send().done());
+    EXPECT_EQ(outer.state(), coroutine_state::suspended);
+    EXPECT_TRUE(outer.try_send().done());
+    EXPECT_EQ(outer.state(), coroutine_state::closed);
+}
+
 native destroys(std::unique_ptr<erased>& self, test::trace& log) {
     const test::note at_end(log, "frame destroyed");
     self.reset();
