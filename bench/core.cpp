@@ -6,6 +6,7 @@
 
 #include <coroutine>
 #include <exception>
+#include <utility>
 
 namespace {
 
@@ -123,6 +124,35 @@ void isthmus_send(benchmark::State& state) {
     }
 }
 BENCHMARK(isthmus_send)->Arg(0)->Arg(1000)->Arg(1000000);
+
+// The same, erased: driven through an any_coroutine, and with an any_coroutine halfway down the chain.
+isthmus::coroutine<void, int, int> nested_around(long depth, isthmus::any_coroutine<void, int, int> inner) {
+    if (depth == 0) {
+        co_await inner;
+    } else {
+        co_await nested_around(depth - 1, std::move(inner));
+    }
+}
+
+void isthmus_send_erased(benchmark::State& state) {
+    isthmus::any_coroutine<void, int, int> erased = echo();
+    erased.send();
+    int value = 0;
+    for (auto _ : state) {
+        benchmark::DoNotOptimize(value = erased.send(value).yielded());
+    }
+}
+BENCHMARK(isthmus_send_erased);
+
+void isthmus_send_through_erased(benchmark::State& state) {
+    auto chain = nested_around(static_cast<long>(state.range(0)), nested(static_cast<long>(state.range(0))));
+    chain.send();
+    int value = 0;
+    for (auto _ : state) {
+        benchmark::DoNotOptimize(value = chain.send(value).yielded());
+    }
+}
+BENCHMARK(isthmus_send_through_erased)->Arg(0)->Arg(1000);
 
 // As many children are made, awaited and destroyed as the benchmark asks for iterations.
 void isthmus_create_await_destroy(benchmark::State& state) {

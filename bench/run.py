@@ -47,6 +47,13 @@ def measure_core(program: pathlib.Path, rounds: int) -> None:
     for depth in (0, 1000, 1_000_000):
         value = medians[f"isthmus_send/{depth}"]
         rows.append([f"isthmus send, depth {depth:,}", f"{value:.2f}", f"{value / bare:.2f}", f"{value / least:.2f}"])
+    for name, text in (
+        ("isthmus_send_erased", "isthmus send, any_coroutine"),
+        ("isthmus_send_through_erased/0", "isthmus send, any_coroutine awaited"),
+        ("isthmus_send_through_erased/1000", "isthmus send, any_coroutine awaited, depth 1,000 + 1,000"),
+    ):
+        value = medians[name]
+        rows.append([text, f"{value:.2f}", f"{value / bare:.2f}", f"{value / least:.2f}"])
     table("C++: one resume", ["", "ns", "to bare", "to least"], rows)
     value = medians["isthmus_create_await_destroy"]
     rows = [

@@ -135,6 +135,12 @@ class ISTHMUS_EXPORT generator_exit {};
 
 namespace detail {
 
+/// In a handler: the exception that it handles. A foreign one cannot be kept, but is an error all the same.
+inline std::exception_ptr current_error() noexcept {
+    std::exception_ptr error = std::current_exception();
+    return error ? error : std::make_exception_ptr(std::bad_exception());
+}
+
 /// Whether `error` is a generator_exit or derived from it. `error` must not be null.
 inline bool is_generator_exit(const std::exception_ptr& error) noexcept {
 #if defined(__GLIBCXX__)

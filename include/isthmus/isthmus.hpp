@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "abc.hpp"
+#include "any_coroutine.hpp"
 #include "await_chain.hpp"
 #include "concepts.hpp"
 #include "coroutine.hpp"

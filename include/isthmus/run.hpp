@@ -3,6 +3,7 @@
 #pragma once
 
 #include "concepts.hpp"
+#include "detail/require.hpp"
 #include "step.hpp"
 
 #include <exception>
@@ -14,8 +15,6 @@ namespace isthmus::inline v1 {
 
 namespace detail {
 
-template <class Coroutine>
-using step_of = decltype(std::declval<Coroutine&>().send());
 template <class Coroutine>
 using yielded_by = decltype(std::declval<step_of<Coroutine>&>().yielded());
 template <class Coroutine>
@@ -60,7 +59,7 @@ Step answer(Coroutine& coroutine, Step& step, Handler& handler) {
         return coroutine.throw_(std::move(error));
     }
     if constexpr (std::is_void_v<reply>) {
-        return coroutine.send();
+        return detail::send_none(coroutine);
     } else {
         return coroutine.send(static_cast<reply&&>(*value));
     }
@@ -71,12 +70,13 @@ Step answer(Coroutine& coroutine, Step& step, Handler& handler) {
 /// Runs a coroutine that yields nothing to its end, and returns what it returned; throws what left it. `coroutine` may
 /// be an lvalue, and may have been started. It is resumed at once each time it suspends.
 template <coroutine_like Coroutine>
+    requires detail::has_protocol<Coroutine>
 detail::result_of<Coroutine> run(Coroutine&& coroutine) {
     using yielded = std::remove_cvref_t<detail::yielded_by<Coroutine>>;
     static_assert(std::is_void_v<yielded> || std::is_same_v<yielded, none>,
                   "isthmus: this coroutine yields values, so run() needs a handler: run(coroutine, handler)");
     while (true) {
-        auto step = coroutine.send();
+        auto step = detail::send_none(coroutine);
         if (step.done()) {
             return static_cast<detail::result_of<Coroutine>>(std::move(step).returned());
         }
@@ -87,10 +87,11 @@ detail::result_of<Coroutine> run(Coroutine&& coroutine) {
 /// An error that `handler` throws is thrown into the coroutine, which may handle it. Returns what the coroutine
 /// returned; throws what left it.
 template <coroutine_like Coroutine, class Handler>
+    requires detail::has_protocol<Coroutine>
 detail::result_of<Coroutine> run(Coroutine&& coroutine, Handler&& handler) {
     std::optional<detail::step_of<Coroutine>> steps[2]; // this one and the next, as a step need not be assignable
     unsigned now = 0;
-    steps[now].emplace(coroutine.send());
+    steps[now].emplace(detail::send_none(coroutine));
     while (!steps[now]->done()) {
         const unsigned next = 1 - now;
         steps[next].emplace(detail::answer(coroutine, *steps[now], handler));
@@ -98,6 +99,18 @@ detail::result_of<Coroutine> run(Coroutine&& coroutine, Handler&& handler) {
         now = next;
     }
     return static_cast<detail::result_of<Coroutine>>(std::move(*steps[now]).returned());
+}
+
+/// What is not coroutine_like is refused here, with the name of the member it lacks.
+template <class NotCoroutine>
+auto run(NotCoroutine&&) {
+    [[maybe_unused]] const detail::require_protocol<NotCoroutine> checked;
+    return detail::no_result();
+}
+template <class NotCoroutine, class Handler>
+auto run(NotCoroutine&&, Handler&&) {
+    [[maybe_unused]] const detail::require_protocol<NotCoroutine> checked;
+    return detail::no_result();
 }
 
 } // namespace isthmus::inline v1

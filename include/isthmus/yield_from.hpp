@@ -3,6 +3,7 @@
 #pragma once
 
 #include "detail/foreign.hpp"
+#include "detail/members.hpp"
 #include "detail/promise.hpp"
 #include "step.hpp"
 
@@ -20,10 +21,6 @@ template <class Return, class Yield, class Send>
 void match_coroutine(coroutine<Return, Yield, Send>&);
 template <class T>
 concept any_coroutine_type = requires(T& object) { detail::match_coroutine(object); };
-
-/// An object that is driven as an await-iterator is: with send(), and throw_() and close() where it has them.
-template <class T>
-concept has_send = requires(T& object) { object.send().done(); };
 
 /// What yield_from() gives to co_yield: refers to `sub`, or owns it if it was an rvalue.
 template <class Sub>

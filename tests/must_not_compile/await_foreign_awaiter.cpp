@@ -1,4 +1,4 @@
-// expect: isthmus: this type cannot be awaited in an isthmus coroutine
+// expect first: isthmus: this type cannot be awaited in an isthmus coroutine: await() is missing
 // An awaiter of another library would resume the coroutine behind its driver's back.
 #include <isthmus/isthmus.hpp>
 

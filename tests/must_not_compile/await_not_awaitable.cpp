@@ -1,4 +1,4 @@
-// expect: isthmus: this type cannot be awaited in an isthmus coroutine
+// expect first: isthmus: this type cannot be awaited in an isthmus coroutine: await() is missing
 #include <isthmus/isthmus.hpp>
 
 isthmus::coroutine<int> inner() { co_return 2; }

@@ -1,13 +1,15 @@
 """Compiles programs that must not compile, and checks that they fail for the right reason.
 
 Each ``*.cpp`` here begins with a line ``// expect: <text>``. The program must fail to compile with that text in the
-compiler's output; compiled with ``-DFIXED``, it must compile. Each line that ends with ``// refused`` must be named in
-the output too, so that one program can hold many cases; they must differ in what they instantiate, since a compiler
-reports that only once. Those in ``python/`` also see the headers of CPython, nanobind and pybind11, so this script runs
-with an interpreter that has both.
+compiler's output; compiled with ``-DFIXED``, it must compile. ``// expect first: <text>`` asks for the text in the
+first error. ``// expect first with -DCASE: <text>``, of which there may be many, compiles with that option. Each line
+that ends with ``// refused`` must be named in the output too, so that one program can hold many cases; they must differ
+in what they instantiate, since a compiler reports that only once. Those in ``python/`` also see the headers of CPython,
+nanobind and pybind11, so this script runs with an interpreter that has both.
 """
 
 import argparse
+import re
 import subprocess
 import sys
 import sysconfig
@@ -16,6 +18,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 INCLUDE = HERE.parent.parent / "include"
+EXPECT = re.compile(r"// expect(?P<first> first)?(?: with (?P<option>-D\w+))?: (?P<text>.*)")
 FLAGS = ["-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", f"-I{INCLUDE}"]
 
 
@@ -29,10 +32,10 @@ def python_flags() -> list[str]:
 
 def check(compiler: str, source: Path, extra: list[str]) -> str | None:
     """None if all is as it should be, else what is wrong."""
-    first_line = source.read_text().partition("\n")[0]
-    if not first_line.startswith("// expect: "):
+    lines = source.read_text().splitlines()
+    expectations = [match for line in lines if (match := EXPECT.fullmatch(line))]
+    if not lines or not EXPECT.fullmatch(lines[0]):
         return "the first line is not '// expect: <text>'"
-    expected = first_line.removeprefix("// expect: ").strip()
 
     def compile_with(*more: str) -> tuple[bool, str]:
         all_errors = ["-ferror-limit=0"] if "clang" in compiler else []
@@ -40,13 +43,19 @@ def check(compiler: str, source: Path, extra: list[str]) -> str | None:
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         return result.returncode == 0, result.stderr
 
-    compiled, output = compile_with()
-    if compiled:
-        return "compiles, and must not"
-    if expected not in output:
-        return f"fails, but without the text {expected!r}:\n{output}"
-    for number, line in enumerate(source.read_text().splitlines(), 1):
-        if line.endswith("// refused") and f"{source.name}:{number}:" not in output:
+    outputs = ""
+    for expected in expectations:
+        options = [expected["option"]] if expected["option"] else []
+        case = " ".join(["with", *options, ""]) if options else ""
+        compiled, output = compile_with(*options)
+        if compiled:
+            return f"{case}compiles, and must not"
+        errors = [line for line in output.splitlines() if "error:" in line]
+        if expected["text"] not in ("".join(errors[:1]) if expected["first"] else output):
+            return f"{case}fails, but without the text {expected['text']!r}:\n{output}"
+        outputs += output
+    for number, line in enumerate(lines, 1):
+        if line.endswith("// refused") and f"{source.name}:{number}:" not in outputs:
             return f"line {number} is not refused: {line.strip()}"
     compiled, output = compile_with("-DFIXED", "-Werror")
     if not compiled:

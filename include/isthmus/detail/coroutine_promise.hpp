@@ -70,7 +70,7 @@ private:
 
     /// What is awaitable without having await() names its awaiter, which is constructed from it.
     template <class T>
-        requires requires { typename std::remove_cvref_t<T>::awaiter_type; }
+        requires names_awaiter<T>
     auto awaiter_for(T&& awaited) {
         using awaiter = typename std::remove_cvref_t<T>::awaiter_type;
         static_assert(joins<typename awaiter::yield_type, Yield> && joins<typename awaiter::send_type, Send>,
@@ -79,27 +79,27 @@ private:
         return awaiter(std::forward<T>(awaited));
     }
 
-    /// A user's own class takes part by having await(), which gives an await-iterator (3.1, 5.20, 5.21, 6.9).
+    /// A user's own class takes part by having await(), which gives an await-iterator (3.1, 5.20, 5.21, 6.9). The
+    /// operand lives as long as the await, also if it is a temporary.
     template <class T>
-        requires(
-            !requires { typename std::remove_cvref_t<T>::awaiter_type; } &&
-            requires(T&& awaited) { awaited.await().send().done(); })
+        requires(!names_awaiter<T> && has_await<T>)
     auto awaiter_for(T&& awaited) {
-        return foreign_awaiter<decltype(awaited.await()), Yield, Send>(awaited.await());
+        using source = await_source<std::remove_cvref_t<T>>;
+        using iterator = decltype(source::begin(std::forward<T>(awaited)));
+        return foreign_awaiter<iterator, Yield, Send>(
+            [&]() -> iterator { return source::begin(std::forward<T>(awaited)); });
     }
 
     template <class T>
-        requires(
-            !requires { typename std::remove_cvref_t<T>::awaiter_type; } &&
-            !requires(T&& awaited) { awaited.await().send().done(); })
-    std::suspend_never awaiter_for(T&&) {
+        requires(!names_awaiter<T> && !has_await<T>)
+    auto awaiter_for(T&&) {
         if constexpr (any_generator<std::remove_reference_t<T>>) {
             static_assert(!std::is_same_v<T, T>,
                           "isthmus: a generator cannot be awaited; await isthmus::from_generator(generator)");
         } else {
-            static_assert(!std::is_same_v<T, T>, "isthmus: this type cannot be awaited in an isthmus coroutine");
+            [[maybe_unused]] const require_await<T> checked;
         }
-        return {};
+        return refused_awaiter();
     }
 
     template <class T>
@@ -139,6 +139,12 @@ private:
         }
         take_over<S>(*target);
         return awaiter_of<R, Y, S>(target);
+    }
+    template <class Erased>
+    auto continue_with(Erased& awaited) {
+        using source = await_source<Erased>;
+        using iterator = decltype(source::go_on(awaited));
+        return foreign_awaiter<iterator, Yield, Send>([&]() -> iterator { return source::go_on(awaited); });
     }
 };
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "chain.hpp"
+#include "members.hpp"
 #include "names.hpp"
 
 #include <exception>
@@ -13,11 +14,20 @@
 
 namespace isthmus::inline v1::detail {
 
+/// Where `co_await` of a T, or of what its await() gave, finds what it drives. An erased coroutine specialises it.
+template <class T>
+struct await_source {
+    template <class Awaited>
+    static decltype(auto) begin(Awaited&& awaited) {
+        return detail::call_await(std::forward<Awaited>(awaited));
+    }
+};
+
 /// Passes each step of the chain on to an object with `send`, and `throw_` and `close` where it has them. `Iterator` is
-/// what await() returned: a value, or a reference to something that outlives the await.
+/// what await() returned: a value, or a reference to something that outlives the await, such as the operand.
 template <class Iterator, class Yield, class Send>
 class foreign_awaiter final : delegate {
-    using step_type = decltype(std::declval<Iterator&>().send());
+    using step_type = step_of<std::remove_reference_t<Iterator>>;
     using yielded_type = decltype(std::declval<step_type&>().yielded());
     using returned_type = decltype(std::declval<step_type&>().returned());
     static constexpr bool yields_none = is_none<std::remove_cvref_t<yielded_type>>;
@@ -26,7 +36,9 @@ class foreign_awaiter final : delegate {
         "isthmus: what is awaited yields another type than this coroutine; give this coroutine the same Yield");
 
 public:
-    explicit foreign_awaiter(Iterator&& iterator) : iterator_(std::forward<Iterator>(iterator)) {}
+    /// `make` gives the await-iterator, which may be immovable.
+    template <class Make>
+    explicit foreign_awaiter(const Make& make) : iterator_(make()) {}
 
     bool await_ready() const noexcept { return false; }
     template <class Promise>
@@ -79,7 +91,7 @@ private:
                 step.yielded = const_cast<void*>(static_cast<const void*>(std::addressof(step_->yielded())));
             }
         } catch (...) {
-            fail(std::current_exception());
+            fail(current_error());
         }
     }
 
@@ -103,7 +115,7 @@ private:
                 }
             }
         }
-        return iterator_.send();
+        return detail::send_none(iterator_);
     }
 
     std::exception_ptr close() noexcept override {
@@ -111,7 +123,7 @@ private:
             try {
                 iterator_.close();
             } catch (...) {
-                return std::current_exception();
+                return current_error();
             }
         }
         return nullptr;

@@ -46,10 +46,10 @@ public:
         if constexpr (any_generator<sub_type>) {
             return yield_from_generator(from.sub());
         } else if constexpr (has_send<sub_type>) {
-            return foreign_awaiter<sub_type&, Yield, Send>(from.sub());
+            return foreign_awaiter<sub_type&, Yield, Send>([&]() -> sub_type& { return from.sub(); });
         } else if constexpr (std::ranges::input_range<sub_type>) {
             using iterator = range_iterator<sub_type, Yield>;
-            return foreign_awaiter<iterator, Yield, Send>(iterator(from.sub()));
+            return foreign_awaiter<iterator, Yield, Send>([&] { return iterator(from.sub()); });
         } else {
             return std::suspend_never(); // the delegation has said what is wrong
         }

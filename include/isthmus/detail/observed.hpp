@@ -68,7 +68,7 @@ protected:
             ::new (static_cast<void*>(std::addressof(inner))) Awaiter(make());
             made_ = true;
         } catch (...) {
-            refused = std::current_exception();
+            refused = current_error();
         }
     }
     ~observed_awaiter() {
@@ -84,7 +84,7 @@ protected:
         try {
             return inner.await_ready();
         } catch (...) {
-            refused = std::current_exception();
+            refused = current_error();
             return false;
         }
     }
@@ -144,7 +144,7 @@ public:
                     return outcome<none, result>(std::in_place_index<1>, this->inner.await_resume());
                 }
             } catch (...) { // of converting the result
-                this->refused = std::current_exception();
+                this->refused = current_error();
             }
         }
         return outcome<none, result>(std::in_place_index<2>, std::move(this->refused));

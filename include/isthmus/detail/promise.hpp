@@ -2,9 +2,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "../concepts.hpp"
 #include "closing.hpp"
 #include "foreign.hpp"
 #include "observed.hpp"
+#include "require.hpp"
 #include "values.hpp"
 
 #include <type_traits>
@@ -140,6 +142,11 @@ struct final_awaiter {
     void await_resume() const noexcept {}
 };
 
+/// After the compiler's error about what cannot be awaited, so that no other comes first.
+struct refused_awaiter : std::suspend_never {
+    no_result await_resume() const noexcept { return {}; }
+};
+
 template <class Return, class Yield, class Send>
 class promise_base : public yielding_promise<Yield, Send>, public returned_value<Return> {
 public:
@@ -147,12 +154,7 @@ public:
 
     std::suspend_always initial_suspend() noexcept { return {}; }
     final_awaiter final_suspend() noexcept { return {}; }
-    void unhandled_exception() noexcept {
-        this->error = std::current_exception();
-        if (!this->error) [[unlikely]] { // a foreign exception cannot be kept; the frame has failed all the same
-            this->error = std::make_exception_ptr(std::bad_exception());
-        }
-    }
+    void unhandled_exception() noexcept { this->error = current_error(); }
 
     /// What the finished body returned, if no error left it.
     Return take_value() {
