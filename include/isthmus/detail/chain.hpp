@@ -83,8 +83,9 @@ struct frame {
     bool attached() const noexcept;
 };
 
-/// One coroutine awaiting another, or a generator that yields from another. While attached, the child's frames are part of the parent's chain; while not
-/// (somebody else drives the child just now), the parent is the leaf of its chain and consults this delegate.
+/// One coroutine awaiting another, or a generator that yields from another. While attached, the child's frames are part
+/// of the parent's chain; while not (somebody else drives the child just now), the parent is the leaf of its chain and
+/// consults this delegate.
 struct native_link : delegate {
     frame* child = nullptr; ///< null once the child is gone
     native_link* next = nullptr;

@@ -5,6 +5,7 @@
 #include "access.hpp"
 #include "promise.hpp"
 
+#include <coroutine>
 #include <type_traits>
 #include <utility>
 
@@ -75,21 +76,21 @@ public:
         requires(
             !requires { typename std::remove_cvref_t<T>::awaiter_type; } &&
             !requires(T&& awaited) { awaited.await().send().done(); })
-    std::suspend_never await_transform(T&&) {
+    auto await_transform(T&&) { // auto, so that this comes before what is wrong with the void that it becomes
         if constexpr (any_generator<std::remove_reference_t<T>>) {
             static_assert(!std::is_same_v<T, T>,
                           "isthmus: a generator cannot be awaited; await isthmus::from_generator(generator)");
         } else {
             static_assert(!std::is_same_v<T, T>, "isthmus: this type cannot be awaited in an isthmus coroutine");
         }
-        return {};
+        return std::suspend_never();
     }
 
     using promise_base<Return, Yield, Send>::yield_value;
     template <class Sub>
-    std::suspend_never yield_value(delegation<Sub>&&) {
+    auto yield_value(delegation<Sub>&&) {
         static_assert(!std::is_same_v<Sub, Sub>, "isthmus: a coroutine cannot yield_from; use co_await");
-        return {};
+        return std::suspend_never();
     }
 
 protected:
