@@ -11,8 +11,8 @@
 
 namespace isthmus::inline v1::detail {
 
-/// Goes on with a generator wherever it is (7.9, 15.3), in O(1) unless it is taken from another that waits for it. Throws
-/// already_executing, and missing_value if it has started and its Send has no empty value.
+/// Goes on with a generator wherever it is (7.9, 15.3), in O(1) unless it is taken from another that waits for it.
+/// Throws already_executing, and missing_value if it has started and its Send has no empty value.
 template <class Yield, class Send, class Return>
 class generator_awaiter final : public native_awaiter<frame_kind::generator, Return, Yield, Send> {
 public:

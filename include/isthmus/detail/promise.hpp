@@ -83,8 +83,8 @@ void take_over(frame& target) {
     }
 }
 
-/// `co_await` of a native coroutine, or `yield_from` a generator: its frames become part of this chain. `target` is null
-/// for a finished generator.
+/// `co_await` of a native coroutine, or `yield_from` a generator: its frames become part of this chain. `target` is
+/// null for a finished generator.
 template <frame_kind Kind, class Return, class Yield, class Send>
 class native_awaiter : native_link {
 public:
