@@ -22,6 +22,25 @@ using test::trace;
 /// What a body does when generator_exit reaches it.
 enum class on_exit { passes, returns, raises_exit, raises, raises_int, yields };
 
+/// Throws what a handler of generator_exit is to throw. Otherwise: whether the body is to return rather than yield.
+bool leaves(const std::string& name, on_exit what) {
+    switch (what) {
+    case on_exit::passes:
+        throw;
+    case on_exit::raises_exit:
+        throw custom_exit(1);
+    case on_exit::raises:
+        throw boom(name + " failed");
+    case on_exit::raises_int:
+        throw 5;
+    case on_exit::returns:
+        return true;
+    case on_exit::yields:
+        break;
+    }
+    return false;
+}
+
 coroutine<int, int> ends(trace& log, std::string name, on_exit what) {
     note end(log, name + " ends");
     bool again = false;
@@ -29,20 +48,10 @@ coroutine<int, int> ends(trace& log, std::string name, on_exit what) {
         co_yield 1;
     } catch (const generator_exit&) {
         log.push_back(name + " exits");
-        switch (what) {
-        case on_exit::passes:
-            throw;
-        case on_exit::returns:
+        if (leaves(name, what)) {
             co_return 5;
-        case on_exit::raises_exit:
-            throw custom_exit(1);
-        case on_exit::raises:
-            throw boom(name + " failed");
-        case on_exit::raises_int:
-            throw 5;
-        case on_exit::yields:
-            again = true;
         }
+        again = true;
     }
     if (again) {
         co_yield 2;
@@ -58,20 +67,10 @@ coroutine<int, int> awaits(trace& log, std::string name, coroutine<int, int>& in
         value = co_await inner;
     } catch (const generator_exit&) {
         log.push_back(name + " exits");
-        switch (what) {
-        case on_exit::passes:
-            throw;
-        case on_exit::returns:
+        if (leaves(name, what)) {
             co_return 50;
-        case on_exit::raises_exit:
-            throw custom_exit(1);
-        case on_exit::raises:
-            throw boom(name + " failed");
-        case on_exit::raises_int:
-            throw 5;
-        case on_exit::yields:
-            again = true;
         }
+        again = true;
     } catch (const std::exception& error) {
         log.push_back(name + " caught " + error.what());
         throw;

@@ -130,6 +130,20 @@ def test_a_cycle_through_what_was_moved_into_await_is_collected(bindings: Any, m
     assert reference() is None
 
 
+def test_the_name_is_that_of_the_cpp_function(bindings: Any) -> None:
+    box = bindings.Box(1)
+    for coroutine, name in (
+        (bindings.add(1), "add"),
+        (bindings.pass_own_object(1), "pass_own_object"),
+        (box.fetch(), "fetch"),
+        (box.peek(), "peek"),
+        (box.one(), "one"),
+        (box.by_lambda(1), "<lambda>"),
+    ):
+        assert (coroutine.__name__, coroutine.__qualname__) == (name, name)
+        coroutine.close()
+
+
 def test_results_of_awaiting_are_converted(bindings: Any) -> None:
     assert finish(bindings.await_vector(native.value([1, 2, 3]))) == [1, 2, 3]
     with pytest.raises((TypeError, RuntimeError)):
