@@ -376,7 +376,7 @@ coroutine<> awaits_while_closing(trace& log, coroutine<int, int>& other) {
     co_await suspends();
 }
 
-TEST(Close, OneThatIgnoredTheExitCanBeClosedAgain) {
+TEST(Close, Clause_6_5_OneThatIgnoredTheExitCanBeClosedAgain) {
     trace log;
     auto other = ends(log, "other", on_exit::passes);
     auto c = awaits_while_closing(log, other);

@@ -117,6 +117,8 @@ TEST(Send, Clause_2_3_NoneToAStartedOneWhoseSendHasNoEmptyValueIsRefused) {
     EXPECT_EQ(c.send(7).yielded(), 8);
 }
 
+coroutine<> returns_nothing() { co_return; }
+
 TEST(Send, Clause_2_4_ReturnedValueEndsIt) {
     trace log;
     coroutine<int> c = marks(log);
@@ -127,6 +129,7 @@ TEST(Send, Clause_2_4_ReturnedValueEndsIt) {
     EXPECT_THROW(step.yielded(), isthmus::bad_step_access);
     auto suspended = increments(3).send();
     EXPECT_THROW(suspended.returned(), isthmus::bad_step_access);
+    EXPECT_TRUE(returns_nothing().send().done());
 }
 
 template <class T>

@@ -1,4 +1,4 @@
-// tests/cpp/test_threads.cpp — driven by different threads in turn (13.1, 13.2): nothing here runs at the same time.
+// tests/cpp/test_threads.cpp — driven by different threads in turn (2.8, 13): nothing here runs at the same time.
 // SPDX-License-Identifier: MIT
 #include "support.hpp"
 
@@ -62,6 +62,23 @@ TEST(Threads, Clause_13_2_ThrownIntoClosedAndDestroyedOnOthers) {
     elsewhere([&] { all.pop_back(); });
     EXPECT_EQ(all[2].send(3).yielded(), 3);
     elsewhere([&] { all.clear(); });
+}
+
+coroutine<> offers_itself(coroutine<>*& self) {
+    elsewhere([&] {
+        EXPECT_EQ(self->state(), coroutine_state::running);
+        EXPECT_ERROR(self->send(), isthmus::already_executing, test::executing);
+        EXPECT_ERROR(self->throw_(boom("x")), isthmus::already_executing, test::executing);
+        EXPECT_ERROR(self->close(), isthmus::already_executing, test::executing);
+    });
+    co_return;
+}
+
+TEST(Threads, Clause_2_8_ARunningOneIsNotResumedElsewhereEither) {
+    coroutine<>* self = nullptr;
+    auto c = offers_itself(self);
+    self = &c;
+    EXPECT_TRUE(c.send().done());
 }
 
 /// Lets two threads take turns.

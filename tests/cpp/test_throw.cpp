@@ -105,10 +105,17 @@ TEST(Throw, Clause_5_9_DeliveredAtTheSuspensionPoint) {
 
 TEST(Throw, Clause_5_10_AFinishedOneDropsTheError) {
     trace log;
-    auto c = handles(log, "c", false);
-    c.close();
-    EXPECT_ERROR(c.throw_(boom("dropped")), isthmus::already_finished, test::finished);
-    EXPECT_ERROR(c.throw_(generator_exit()), isthmus::already_finished, test::finished);
+    auto closed = handles(log, "c", false);
+    closed.close();
+    auto failed = passes(log, "f");
+    EXPECT_THROW(failed.throw_(boom("x")), boom);
+    auto returned = handles(log, "r", false);
+    returned.send();
+    EXPECT_TRUE(returned.send(1).done());
+    for (talking* const c : {&closed, &failed, &returned}) {
+        EXPECT_ERROR(c->throw_(boom("dropped")), isthmus::already_finished, test::finished);
+        EXPECT_ERROR(c->throw_(generator_exit()), isthmus::already_finished, test::finished);
+    }
     coroutine<int> empty;
     EXPECT_ERROR(empty.throw_(boom("dropped")), isthmus::already_finished, test::finished);
 }
