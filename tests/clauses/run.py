@@ -81,28 +81,13 @@ class Results:
 
 
 def run_cpp(program: Path, report: Path) -> None:
-    command: list[str | Path] = [
-        program,
-        "--gtest_filter=*.Clause_*",
-        "--gtest_brief=1",
-        f"--gtest_output=xml:{report}",
-    ]
-    subprocess.run(command, check=False)
+    arguments = ["--gtest_filter=*.Clause_*", "--gtest_brief=1", f"--gtest_output=xml:{report}"]
+    subprocess.run([str(program), *arguments], check=False)
 
 
 def run_python(python: Path, modules: Path, claims: Claims, report: Path) -> None:
     tests = sorted("tests/python/{}.py::{}".format(*test.split("::")) for test in claims)
-    command: list[str | Path] = [
-        python,
-        "-m",
-        "pytest",
-        "-q",
-        "--no-header",
-        "-r",
-        "fE",
-        f"--junit-xml={report}",
-        *tests,
-    ]
+    command = [str(python), "-m", "pytest", "-q", "-r", "fE", f"--junit-xml={report}", *tests]
     subprocess.run(command, check=False, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(modules)})
 
 
@@ -111,7 +96,7 @@ def version(text: str) -> tuple[int, ...]:
 
 
 def version_of(python: Path) -> tuple[int, ...]:
-    command: list[str | Path] = [python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
+    command = [str(python), "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
     return version(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 

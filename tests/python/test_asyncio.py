@@ -33,6 +33,14 @@ from support import (
 pytestmark = pytest.mark.parametrize("loop", LOOPS)
 
 
+async def cancel(task: asyncio.Task[Any]) -> None:
+    """Cancels a task once it has started; it must end by that."""
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
 # ---- running -------------------------------------------------------------------------------------
 
 
@@ -202,11 +210,7 @@ def test_18_3_the_task_that_is_written_in_python(language: Any, loop: str) -> No
         log: list[str] = []
         make: Callable[[Any], asyncio.Task[Any]] = asyncio.tasks._PyTask  # type: ignore[attr-defined]
         assert await make(language.pass_through(asyncio.sleep(0.001, "result"))) == "result"
-        task = make(language.guarded(asyncio.sleep(10), log))
-        await asyncio.sleep(0)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+        await cancel(make(language.guarded(asyncio.sleep(10), log)))
         assert log == GUARDS
 
     run(main(), loop)
@@ -441,11 +445,7 @@ def test_mixed_chains(language: Any, loop: str, levels: int) -> None:
             await tower(levels, fail(), *languages)
         assert caught.value is error
         log: list[str] = []
-        task = asyncio.create_task(tower(levels, language.guarded(asyncio.sleep(10), log), *languages))
-        await asyncio.sleep(0)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+        await cancel(asyncio.create_task(tower(levels, language.guarded(asyncio.sleep(10), log), *languages)))
         assert log == GUARDS
 
     run(main(), loop)
