@@ -15,14 +15,15 @@
 #include <string_view>
 #include <utility>
 #include <variant>
+#include <vector>
 
 namespace http {
 
 enum class role : std::uint8_t { client, server };
 
-/// One side of an HTTP/1.1 connection. Reading is a coroutine, `events()`; sending is `send()`. A cycle is one request
-/// and its responses; when both sides have finished it, and the connection persists, the next one begins by itself.
-/// Not for two threads at once.
+/// One side of an HTTP/1.1 connection. Reading is a coroutine, `events()`; sending is `send()`. A client may send requests
+/// before it has the responses to those before; a server reads the next request when it has answered the one before. Not
+/// for two threads at once.
 class connection {
 public:
     explicit connection(role its_role, const limits& its_limits = {})
@@ -65,52 +66,49 @@ public:
     bool waiting_for_continue() const noexcept { return waiting_for_continue_; }
     /// Whether this side must close the connection when it has sent its message.
     bool must_close() const noexcept { return !keep_alive_; }
-    /// Whether this side has sent its message of this cycle completely.
-    bool sent() const noexcept { return ours_ == phase::done; }
-    /// Whether this side has begun to send its message of this cycle.
-    bool sending() const noexcept { return ours_ != phase::head; }
+    /// Whether this side is in the middle of a message.
+    bool sending() const noexcept { return ours_ == phase::body; }
+    /// The method of the request whose response is the next to be finished; empty if there is none.
+    std::string_view method() const noexcept { return methods_.empty() ? std::string_view() : methods_.front(); }
     /// Whether the connection is another protocol's now (CONNECT, or 101), whose first bytes may be in unread().
     bool switched() const noexcept { return switched_; }
-    /// The method of the request of this cycle; empty before it.
-    const std::string& method() const noexcept { return method_; }
     /// The received bytes that are no part of an event yet.
     std::string unread() const { return std::string(reader_.input().rest()) + received_; }
 
 private:
-    enum class phase : std::uint8_t { head, body, done };
+    enum class phase : std::uint8_t { head, body }; ///< of a message: between two, or after its head
 
     reading<> requests();
     reading<> responses();
     reading<> read_rest(framing body);
-    reading<> wait_for_us(std::uint64_t cycle);
+    reading<> wait_for_response();
 
-    template <class Head>
-    void begin_body(const Head& head, phase& side) noexcept {
-        side = phase::body;
-        keep_alive_ = keep_alive_ && keeps_alive(head);
-    }
-    void begin_request(const request& head, phase& side) {
-        method_ = head.method;
+    /// What both sides do about a request, whoever sent it.
+    void begin(const request& head, phase& side) {
+        methods_.push_back(head.method);
         proposed_ = head.method == "CONNECT" || head.fields.count("Upgrade") > 0;
         waiting_for_continue_ = head.version == version::http_1_1 && head.fields.lists("Expect", "100-continue");
-        begin_body(head, side);
+        keep_alive_ = keep_alive_ && keeps_alive(head);
+        side = phase::body;
     }
-    /// Whether a response makes the connection another protocol's.
-    bool switches(const response& head) const noexcept {
-        return head.status == 101 || (method_ == "CONNECT" && head.status >= 200 && head.status < 300);
-    }
-    void begin_response(const response& head, phase& side) {
+    /// The same about a response. One that is interim, or makes the connection another protocol's, has no body.
+    void begin(const response& head, phase& side) noexcept {
         waiting_for_continue_ = false;
-        proposed_ = false;
         switched_ = switches(head);
-        begin_body(head, side);
+        if (!head.interim()) {
+            proposed_ = false;
+            keep_alive_ = keep_alive_ && keeps_alive(head);
+            side = switched_ ? phase::head : phase::body;
+        }
     }
+    bool switches(const response& head) const noexcept {
+        return head.status == 101 || (method() == "CONNECT" && head.status >= 200 && head.status < 300);
+    }
+    /// The end of a message: a response's ends the request, too.
     void finish(phase& side) noexcept {
-        side = phase::done;
-        if (ours_ == theirs_ && keep_alive_ && !switched_) {
-            ours_ = theirs_ = phase::head;
-            method_.clear();
-            ++cycle_;
+        side = phase::head;
+        if ((&side == &ours_) == (role_ == role::server) && !methods_.empty()) {
+            methods_.erase(methods_.begin());
         }
     }
     framing frame_response(response& head) const;
@@ -128,12 +126,12 @@ private:
     phase ours_ = phase::head;
     phase theirs_ = phase::head;
     bool keep_alive_ = true;
-    bool proposed_ = false; ///< the client proposes another protocol, and there is no final response yet
+    bool said_close_ = false; ///< this side has begun its last message
+    bool proposed_ = false;   ///< the client proposes another protocol, and there is no final response yet
     bool switched_ = false;
     bool waiting_for_continue_ = false;
     std::optional<version> their_version_;
-    std::string method_; ///< of this cycle's request
-    std::uint64_t cycle_ = 0;
+    std::vector<std::string> methods_; ///< of the requests whose responses are not finished
     std::exception_ptr error_;
     std::string received_; ///< by receive(), and not yet sent to events_
     bool received_end_ = false;
@@ -152,15 +150,14 @@ inline reading<> connection::requests() {
             if (!head) {
                 break;
             }
-            const std::uint64_t cycle = cycle_;
             const framing body = request_framing(*head);
             reader_.check_length(body);
             their_version_ = head->version;
-            begin_request(*head, theirs_);
-            event begin = std::move(*head);
-            co_yield std::move(begin);
+            begin(*head, theirs_);
+            event found = std::move(*head);
+            co_yield std::move(found);
             co_await read_rest(body);
-            co_await wait_for_us(cycle);
+            co_await wait_for_response();
         }
     } catch (const remote_error&) {
         error_ = std::current_exception();
@@ -171,39 +168,32 @@ inline reading<> connection::requests() {
 
 inline reading<> connection::responses() {
     try {
-        while (keep_alive_ && !switched_) {
-            const bool end = reader_.input().empty() && !co_await reader_.more();
-            if (ours_ == phase::head) { // there is no request yet
-                if (end) {
+        bool last = false;
+        while (!last) {
+            const bool more = co_await reader_.any();
+            if (methods_.empty()) {
+                if (!more) {
                     break;
                 }
                 throw unexpected_data("a response to no request");
             }
-            const std::uint64_t cycle = cycle_;
             response head = co_await reader_.read_response();
             if (head.status == 101 && !proposed_) {
                 throw unexpected_data("a 101 that was not asked for");
             }
-            if (head.interim()) {
-                waiting_for_continue_ = false;
-                switched_ = switches(head);
-                event interim = std::move(head);
-                co_yield std::move(interim);
-                continue;
-            }
-            const framing body = response_framing(head, method_);
+            const framing body = response_framing(head, method());
             reader_.check_length(body);
-            begin_response(head, theirs_);
-            if (body.how == framing::kind::until_close) {
-                keep_alive_ = false;
-            }
-            event begin = std::move(head);
-            co_yield std::move(begin);
-            if (!switched_) {
+            begin(head, theirs_);
+            const bool whole = head.interim() || switched_;
+            last = switched_ || (!whole && (body.how == framing::kind::until_close || !keeps_alive(head)));
+            event found = std::move(head);
+            co_yield std::move(found);
+            if (!whole) {
                 co_await read_rest(body);
-                co_await wait_for_us(cycle);
+                last = last || (methods_.empty() && !keep_alive_);
             }
         }
+        keep_alive_ = false;
     } catch (const remote_error&) {
         error_ = std::current_exception();
         keep_alive_ = false;
@@ -214,9 +204,7 @@ inline reading<> connection::responses() {
 /// The body of the peer's message, and its end.
 inline reading<> connection::read_rest(framing body) {
     if (role_ == role::server && waiting_for_continue_ && (body.how != framing::kind::length || body.length > 0)) {
-        if (reader_.input().empty()) {
-            co_await reader_.more();
-        }
+        co_await reader_.any();
         waiting_for_continue_ = false; // it does not: here is the body
     }
     headers trailers = co_await reader_.read_body(body);
@@ -225,9 +213,9 @@ inline reading<> connection::read_rest(framing body) {
     co_yield std::move(end);
 }
 
-/// Returns when this side has sent its message of that cycle.
-inline reading<> connection::wait_for_us(std::uint64_t cycle) {
-    while (cycle_ == cycle && ours_ != phase::done) {
+/// Returns when the server has answered the request.
+inline reading<> connection::wait_for_response() {
+    while (!methods_.empty() && !switched_) {
         if (!reader_.input().empty()) {
             event pause = paused();
             co_yield std::move(pause);
@@ -266,10 +254,10 @@ inline event connection::next_event() {
 // ---- sending --------------------------------------------------------------------------------------------------------
 
 inline outgoing connection::send(const request& head) {
-    if (role_ != role::client || ours_ != phase::head || !keep_alive_) {
+    if (role_ != role::client || ours_ != phase::head || !keep_alive_ || proposed_) {
         throw local_error("no request can be sent now");
     }
-    if (!reader_.input().empty() || !received_.empty()) { // it would be taken for the response (RFC 9112, 9.2)
+    if (methods_.empty() && !unread().empty()) { // it would be taken for the response (RFC 9112, 9.2)
         throw local_error("the server has sent data before this request");
     }
     framing body;
@@ -279,33 +267,26 @@ inline outgoing connection::send(const request& head) {
         body = request_framing(checked);
     });
     const outgoing sent = writer_.head(checked, body);
-    begin_request(checked, ours_);
+    begin(checked, ours_);
     return sent;
 }
 
 inline outgoing connection::send(response head) {
-    if (role_ != role::server || ours_ != phase::head) {
+    // Without a request there may be a final response: the one to a request that could not be read.
+    const bool unasked = methods_.empty() && (head.interim() || theirs_ == phase::body);
+    if (role_ != role::server || ours_ != phase::head || said_close_ || switched_ || unasked) {
         throw local_error("no response can be sent now");
     }
     if (head.status == 101 && !proposed_) {
         throw local_error("a 101 that was not asked for");
     }
-    if (head.interim()) {
-        if (theirs_ == phase::head || their_version_ == version::http_1_0) {
-            throw local_error("no interim response can be sent now");
-        }
-        const outgoing sent = writer_.head(head, framing());
-        waiting_for_continue_ = false;
-        switched_ = switches(head);
-        ours_ = switched_ ? phase::done : phase::head;
-        return sent;
+    if (head.interim() && their_version_ == version::http_1_0) {
+        throw local_error("no interim response can be sent to HTTP/1.0");
     }
-    const framing body = frame_response(head);
+    const framing body = head.interim() ? framing() : frame_response(head);
     const outgoing sent = writer_.head(head, body);
-    begin_response(head, ours_);
-    if (switched_) {
-        ours_ = phase::done;
-    }
+    begin(head, ours_);
+    said_close_ = !keep_alive_;
     return sent;
 }
 
@@ -335,7 +316,7 @@ inline outgoing connection::send(const end_of_message& end) {
 /// Gives a final response the fields that say where it ends and whether the connection does.
 inline framing connection::frame_response(response& head) const {
     framing body;
-    as_local_error([&] { body = response_framing(head, method_); });
+    as_local_error([&] { body = response_framing(head, method()); });
     if (head.status == 204 || switches(head)) { // RFC 9112, 6.1, and RFC 9110, 8.6
         head.fields.remove("Content-Length");
         head.fields.remove("Transfer-Encoding");

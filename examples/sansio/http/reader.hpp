@@ -70,6 +70,15 @@ public:
         co_return !input_.ended();
     }
 
+    /// Whether there are bytes: asks for more if there are none. (`empty() && !co_await more()` is what g++ 12 miscompiles.)
+    reading<bool> any() {
+        bool found = true;
+        if (input_.empty()) {
+            found = co_await more();
+        }
+        co_return found;
+    }
+
     /// The next request, up to its body; nullopt if the connection ends before it.
     reading<std::optional<request>> read_request();
     /// The next interim or final response, up to its body.
@@ -139,12 +148,12 @@ inline version reader::parse_version(std::string_view text) {
 }
 
 inline reading<std::optional<request>> reader::read_request() {
-    if (input_.empty() && !co_await more()) {
+    if (!co_await any()) {
         co_return std::nullopt;
     }
     std::string_view line = co_await read_start_line();
     if (line.empty()) { // one is ignored (RFC 9112, 2.2)
-        if (input_.empty() && !co_await more()) {
+        if (!co_await any()) {
             co_return std::nullopt;
         }
         line = co_await read_start_line();
@@ -226,7 +235,7 @@ inline reading<headers> reader::read_body(framing body) {
 
 inline reading<> reader::read_length(std::uint64_t length) {
     while (length > 0) {
-        if (input_.empty() && !co_await more()) {
+        if (!co_await any()) {
             throw unexpected_end("the connection ended within a body");
         }
         const auto available = std::min<std::uint64_t>(length, input_.rest().size());
@@ -271,12 +280,13 @@ inline reading<headers> reader::read_chunks() {
 
 inline reading<> reader::read_until_close() {
     std::uint64_t left = limits_.body;
-    while (!input_.empty() || co_await more()) {
-        if (input_.rest().size() > left) {
+    while (co_await any()) {
+        if (left == 0) {
             throw body_too_large("a body is above the limit");
         }
-        left -= input_.rest().size();
-        event piece = data{input_.take(input_.rest().size())};
+        const auto available = std::min<std::uint64_t>(left, input_.rest().size());
+        left -= available;
+        event piece = data{input_.take(static_cast<std::size_t>(available))};
         co_yield std::move(piece);
     }
 }
