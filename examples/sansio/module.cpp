@@ -272,6 +272,7 @@ NB_MODULE(sansio_http, m) {
                      "Whether the client waits for a 100 (Continue) or a final response before it sends the body.")
         .def_prop_ro("must_close", &connection::must_close,
                      "Whether this side must close the connection when it has sent its message.")
+        .def_prop_ro("sending", &connection::sending, "Whether this side is in the middle of a message.")
         .def_prop_ro("switched", &connection::switched, "Whether the connection is another protocol's now.")
         .def_prop_ro(
             "trailing_data", [](const connection& self) { return to_bytes(self.unread()); },
