@@ -59,7 +59,7 @@ def by_cpp(request: bytes, count: int) -> float:
     with tempfile.NamedTemporaryFile() as file:
         file.write(request)
         file.flush()
-        command = [BENCH, file.name, "0", str(count)]
+        command = [str(BENCH), file.name, "0", str(count)]
         return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 

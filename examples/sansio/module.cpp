@@ -144,6 +144,12 @@ void define_errors(nb::module_& m) {
     define_remote_error<http::unsupported_version>(m, "UnsupportedVersion", 505, remote);
 }
 
+/// What has `==` and is not meant for keys. (`__hash__ = None` would be the usual way, but mypy refuses that in a stub.)
+template <class T>
+void refuse_hash(nb::class_<T>& bound) {
+    bound.def("__hash__", [](const T&) -> Py_hash_t { throw nb::type_error("unhashable type"); });
+}
+
 template <class Head>
 void define_head(nb::class_<Head>& bound) {
     bound
@@ -157,7 +163,7 @@ void define_head(nb::class_<Head>& bound) {
         .def_prop_ro("http_version",
                      [](const Head& self) { return to_bytes(self.version == http::version::http_1_0 ? "1.0" : "1.1"); })
         .def(nb::self == nb::self, nb::sig("def __eq__(self, other: object, /) -> bool"));
-    bound.attr("__hash__") = nb::none();
+    refuse_hash(bound);
 }
 
 void define_events(nb::module_& m) {
@@ -172,8 +178,7 @@ void define_events(nb::module_& m) {
             nb::sig("def __init__(self, method: " TEXT ", target: " TEXT ", headers: " FIELDS " = ()) -> None"))
         .def_prop_ro("method", [](const http::request& self) { return to_bytes(self.method); })
         .def_prop_ro("target", [](const http::request& self) { return to_bytes(self.target); })
-        .def("__repr__",
-             [](const http::request& self) { return "<Request " + self.method + " " + self.target + ">"; });
+        .def("__repr__", [](const http::request& self) { return "<Request " + self.method + " " + self.target + ">"; });
     define_head(request);
 
     nb::class_<http::response> response(m, "Response", "A status line and its headers; interim if below 200.");
@@ -188,8 +193,7 @@ void define_events(nb::module_& m) {
         .def_prop_ro("status_code", [](const http::response& self) { return self.status; })
         .def_prop_ro("reason", [](const http::response& self) { return to_bytes(self.reason); })
         .def_prop_ro("interim", &http::response::interim)
-        .def("__repr__",
-             [](const http::response& self) { return "<Response " + std::to_string(self.status) + ">"; });
+        .def("__repr__", [](const http::response& self) { return "<Response " + std::to_string(self.status) + ">"; });
     define_head(response);
 
     nb::class_<owned_data> data(m, "Data", "A piece of a body. Pieces say nothing about chunks.");
@@ -198,21 +202,19 @@ void define_events(nb::module_& m) {
         .def("__repr__",
              [](const owned_data& self) { return "<Data: " + std::to_string(self.bytes.size()) + " bytes>"; })
         .def(nb::self == nb::self, nb::sig("def __eq__(self, other: object, /) -> bool"));
-    data.attr("__hash__") = nb::none();
+    refuse_hash(data);
 
     nb::class_<http::end_of_message> end(m, "EndOfMessage", "The end of a request or a final response.");
     end.def(
            "__init__",
-           [](http::end_of_message* self, nb::object headers) {
-               new (self) http::end_of_message{to_headers(headers)};
-           },
+           [](http::end_of_message* self, nb::object headers) { new (self) http::end_of_message{to_headers(headers)}; },
            "headers"_a = nb::tuple(), nb::sig("def __init__(self, headers: " FIELDS " = ()) -> None"))
         .def_prop_ro(
             "headers", [](const http::end_of_message& self) { return lower_case(self.trailers); },
             nb::sig("def headers(self) -> list[tuple[bytes, bytes]]"), "The trailers.")
         .def("__repr__", [](const http::end_of_message&) { return "<EndOfMessage>"; })
         .def(nb::self == nb::self, nb::sig("def __eq__(self, other: object, /) -> bool"));
-    end.attr("__hash__") = nb::none();
+    refuse_hash(end);
 
     nb::class_<http::need_data>(m, "NeedData", "The next event needs more data to be received.");
     nb::class_<http::paused>(m, "Paused", "What the peer sent next must wait until this side has sent its message.");
@@ -245,9 +247,8 @@ NB_MODULE(sansio_http, m) {
             "max_header_bytes"_a = http::limits().field_bytes, "max_header_count"_a = http::limits().field_count,
             "max_body"_a = nb::none())
         .def(
-            "receive_data",
-            [](connection& self, const nb::bytes& data) { self.receive({data.c_str(), data.size()}); }, "data"_a,
-            "Hands over what was received; nothing at the end of the connection.")
+            "receive_data", [](connection& self, const nb::bytes& data) { self.receive({data.c_str(), data.size()}); },
+            "data"_a, "Hands over what was received; nothing at the end of the connection.")
         .def("next_event", &connection::next, nb::sig("def next_event(self) -> " EVENT),
              "The next event: NeedData if more must be received before.")
         .def("read", &connection::read, "stream"_a,

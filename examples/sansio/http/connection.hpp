@@ -21,9 +21,9 @@ namespace http {
 
 enum class role : std::uint8_t { client, server };
 
-/// One side of an HTTP/1.1 connection. Reading is a coroutine, `events()`; sending is `send()`. A client may send requests
-/// before it has the responses to those before; a server reads the next request when it has answered the one before. Not
-/// for two threads at once.
+/// One side of an HTTP/1.1 connection. Reading is a coroutine, `events()`; sending is `send()`. A client may send
+/// requests before it has the responses to those before; a server reads the next request when it has answered the one
+/// before. Not for two threads at once.
 class connection {
 public:
     explicit connection(role its_role, const limits& its_limits = {})
@@ -49,14 +49,15 @@ public:
             received_ += bytes;
         }
     }
-    /// ... and returns the next event: `need_data` if more must be received first. After an error it is thrown again, and
-    /// after the last event comes `connection_closed` each time, or `paused` if the connection has switched to another
-    /// protocol.
+    /// ... and returns the next event: `need_data` if more must be received first. After an error it is thrown again,
+    /// and after the last event comes `connection_closed` each time, or `paused` if the connection has switched to
+    /// another protocol.
     event next_event();
 
     /// What to send for a request (by a client), for an interim or final response (by a server), for a piece of its
-    /// body, and for its end. Throws local_error if it may not be sent now; nothing has changed then. A response without
-    /// Content-Length is sent in chunks, or to HTTP/1.0 until the connection closes, and says when it will be closed.
+    /// body, and for its end. Throws local_error if it may not be sent now; nothing has changed then. A response
+    /// without Content-Length is sent in chunks, or to HTTP/1.0 until the connection closes, and says when it will be
+    /// closed.
     outgoing send(const request& head);
     outgoing send(response head);
     outgoing send(const data& piece);

@@ -72,8 +72,7 @@ inline framing request_framing(request& head) {
 
 /// Whether a final response to a request of that method has no body, whatever its fields say.
 inline bool is_bodiless(int status, std::string_view method) noexcept {
-    return status < 200 || status == 204 || status == 304 || method == "HEAD" ||
-           (method == "CONNECT" && status < 300);
+    return status < 200 || status == 204 || status == 304 || method == "HEAD" || (method == "CONNECT" && status < 300);
 }
 
 /// The body of a final response to a request of that method.

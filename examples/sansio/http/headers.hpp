@@ -4,6 +4,7 @@
 
 #include "syntax.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <initializer_list>
 #include <optional>
@@ -40,10 +41,15 @@ public:
     void remove(std::string_view name) {
         std::erase_if(places_, [&](const place& at) { return syntax::equal(get(at).name, name); });
     }
-    /// Replaces all fields of that name by one, at the end.
+    /// Replaces the first field of that name, and removes the others; adds one at the end if there is none.
     void set(std::string_view name, std::string_view value) {
+        std::size_t index = 0;
+        while (index < size() && !syntax::equal((*this)[index].name, name)) {
+            ++index;
+        }
         remove(name);
         add(name, value);
+        std::rotate(places_.begin() + static_cast<std::ptrdiff_t>(index), places_.end() - 1, places_.end());
     }
 
     std::size_t size() const noexcept { return places_.size(); }

@@ -1,8 +1,8 @@
 // examples/sansio/http/reader.hpp — the parser: coroutines that yield events and are sent bytes.
 // SPDX-License-Identifier: MIT
 //
-// Straight-line code: each coroutine reads one thing of the grammar, awaits those for its parts, and where the bytes end
-// it suspends the whole chain, which goes on at that very point, in O(1), when the next ones are sent.
+// Straight-line code: each coroutine reads one thing of the grammar, awaits those for its parts, and where the bytes
+// end it suspends the whole chain, which goes on at that very point, in O(1), when the next ones are sent.
 #pragma once
 
 #include "errors.hpp"
@@ -70,7 +70,8 @@ public:
         co_return !input_.ended();
     }
 
-    /// Whether there are bytes: asks for more if there are none. (`empty() && !co_await more()` is what g++ 12 miscompiles.)
+    /// Whether there are bytes: asks for more if there are none. (`empty() && !co_await more()` is what g++ 12
+    /// miscompiles.)
     reading<bool> any() {
         bool found = true;
         if (input_.empty()) {

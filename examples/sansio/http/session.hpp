@@ -1,5 +1,5 @@
-// examples/sansio/http/session.hpp — whole conversations as coroutines: what a client or a server does, without the I/O.
-// SPDX-License-Identifier: MIT
+// examples/sansio/http/session.hpp — whole conversations as coroutines: what a client or a server does, without the
+// I/O. SPDX-License-Identifier: MIT
 //
 //     io<> answer(session& s) { while (auto request = co_await s.next_request()) { ... co_await s.respond(...); } }
 //
@@ -18,8 +18,8 @@
 
 namespace http {
 
-/// What a conversation asks of its transport: `need_data` is answered with the bytes that were received, none at the end
-/// of the connection; `outgoing` is to be sent before the conversation is resumed, with anything.
+/// What a conversation asks of its transport: `need_data` is answered with the bytes that were received, none at the
+/// end of the connection; `outgoing` is to be sent before the conversation is resumed, with anything.
 using want = std::variant<need_data, outgoing>;
 
 /// A part of a conversation.
@@ -82,8 +82,8 @@ public:
         }
     }
 
-    /// The next piece of the body, valid until the next await; nullopt at its end. A client that waits to be asked for the
-    /// body is asked for it.
+    /// The next piece of the body, valid until the next await; nullopt at its end. A client that waits to be asked for
+    /// the body is asked for it.
     io<std::optional<std::string_view>> next_piece() {
         if (waiting_for_continue() && !sending()) {
             const response go_on(100);

@@ -47,7 +47,9 @@ std::string version_of(const Head& head) {
 /// Writes events down. Pieces of data become one, since where they end is not the protocol's matter.
 class recorder {
 public:
-    void operator()(const http::event& found) { std::visit([this](const auto& event) { note(event); }, found); }
+    void operator()(const http::event& found) {
+        std::visit([this](const auto& event) { note(event); }, found);
+    }
     void fail(const http::error& error) { log.push_back("error " + name_of(error)); }
 
     trace log;
@@ -140,7 +142,8 @@ template <class Read>
 void expect_events(const std::string& text, const trace& expected, Read read) {
     for (const pieces& feed : splits(text)) {
         const trace found = read(feed);
-        ASSERT_EQ(found, expected) << (feed.size() == 2 ? "split after " + std::to_string(feed[0].size()) : "not split");
+        ASSERT_EQ(found, expected) << (feed.size() == 2 ? "split after " + std::to_string(feed[0].size())
+                                                        : "not split");
     }
 }
 

@@ -56,7 +56,8 @@ TEST(Sending, FramesResponses) {
     EXPECT_EQ(reading_server("Connection: close\r\n").send(http::response(204)).joined(),
               "HTTP/1.1 204 \r\nConnection: close\r\n\r\n");
     const http::response chunked(200, {{"Transfer-Encoding", "chunked"}});
-    EXPECT_EQ(reading_server("", "GET / HTTP/1.0").send(chunked).joined(), "HTTP/1.1 200 \r\nConnection: close\r\n\r\n");
+    EXPECT_EQ(reading_server("", "GET / HTTP/1.0").send(chunked).joined(),
+              "HTTP/1.1 200 \r\nConnection: close\r\n\r\n");
 }
 
 TEST(Sending, OmitsTheBodyOfAResponseToHead) {
@@ -239,7 +240,8 @@ TEST(Switching, LeavesTheBytesOfTheOtherProtocol) {
               "local_error: a 101 that was not asked for");
 }
 
-// ---- a client and a server as conversations, each driven by isthmus::run -----------------------------------------------
+// ---- a client and a server as conversations, each driven by isthmus::run
+// -----------------------------------------------
 
 http::io<std::string> ask_twice(http::session& s) {
     const http::request first("POST", "/1", {{"Host", "a"}, {"Expect", "100-continue"}});

@@ -99,7 +99,9 @@ def test_limits() -> None:
 
 
 def test_continue_and_switch() -> None:
-    server = server_with(b"PUT / HTTP/1.1\r\nHost: a\r\nUpgrade: x\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n")
+    server = server_with(
+        b"PUT / HTTP/1.1\r\nHost: a\r\nUpgrade: x\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n"
+    )
     server.next_event()
     assert server.waiting_for_continue
     assert not server.sending

@@ -11,7 +11,8 @@ namespace {
 const std::vector<std::string> seeds = {
     "GET /index.html HTTP/1.1\r\nHost: example.org\r\nAccept: */*\r\n\r\n",
     "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhelloGET / HTTP/1.1\r\nHost: a\r\n\r\n",
-    "PUT /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n5;a=b\r\nhello\r\n0\r\nT: 1\r\n\r\n",
+    "PUT /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n5;a=b\r\nhello\r\n0\r\nT: "
+    "1\r\n\r\n",
     "GET / HTTP/1.0\r\n\r\n",
     "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\nUpgrade: b\r\n\r\nraw",
     "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabcHTTP/1.1 204 No\r\n\r\n",
@@ -21,10 +22,32 @@ const std::vector<std::string> seeds = {
 
 /// Tokens whose accidental combination is more likely to matter than that of single bytes.
 const std::vector<std::string> tokens = {
-    "\r\n",       "\n",       "\r",      " ",    "\t",   ":",      ";",    ",",     "0\r\n",         "GET ", "HTTP/1.1",
-    "HTTP/1.0",   "Host: a",  "chunked", "close", "100-continue", "ffffffffffffffff", "-1", "Content-Length: 1\r\n",
-    "Content-Length: 18446744073709551615\r\n", "Transfer-Encoding: chunked\r\n", "Connection: close\r\n", "Upgrade: x\r\n",
-    std::string(1, '\0'), "\xff", "HTTP/1.1 101 X\r\n",
+    "\r\n",
+    "\n",
+    "\r",
+    " ",
+    "\t",
+    ":",
+    ";",
+    ",",
+    "0\r\n",
+    "GET ",
+    "HTTP/1.1",
+    "HTTP/1.0",
+    "Host: a",
+    "chunked",
+    "close",
+    "100-continue",
+    "ffffffffffffffff",
+    "-1",
+    "Content-Length: 1\r\n",
+    "Content-Length: 18446744073709551615\r\n",
+    "Transfer-Encoding: chunked\r\n",
+    "Connection: close\r\n",
+    "Upgrade: x\r\n",
+    std::string(1, '\0'),
+    "\xff",
+    "HTTP/1.1 101 X\r\n",
 };
 
 class random_bytes {
@@ -38,11 +61,21 @@ public:
         for (std::size_t i = below(6); i > 0; --i) {
             const std::size_t at = below(text.size() + 1);
             switch (below(5)) {
-            case 0: text.insert(at, tokens[below(tokens.size())]); break;
-            case 1: text.erase(at, below(8)); break;
-            case 2: text.insert(at, 1, static_cast<char>(below(256))); break;
-            case 3: text += seeds[below(seeds.size())]; break;
-            default: text.replace(at, std::min(text.size() - at, below(4)), tokens[below(tokens.size())]); break;
+            case 0:
+                text.insert(at, tokens[below(tokens.size())]);
+                break;
+            case 1:
+                text.erase(at, below(8));
+                break;
+            case 2:
+                text.insert(at, 1, static_cast<char>(below(256)));
+                break;
+            case 3:
+                text += seeds[below(seeds.size())];
+                break;
+            default:
+                text.replace(at, std::min(text.size() - at, below(4)), tokens[below(tokens.size())]);
+                break;
             }
         }
         return text;

@@ -1,7 +1,8 @@
-"""The same bytes for sansio_http and for h11: the same events, or both refuse; what differs on purpose is listed here."""
+"""The same bytes for sansio_http and for h11: the same events, or both refuse. What differs on purpose is listed."""
 
 import re
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import h11
@@ -72,7 +73,7 @@ def by_h11(pieces: Iterable[bytes], method: str | None) -> Result:
             connection.send(h11.EndOfMessage())
         while True:
             found = connection.next_event()
-            if connection.their_state is h11.MIGHT_SWITCH_PROTOCOL and found is h11.PAUSED:
+            if repr(connection.their_state) == "MIGHT_SWITCH_PROTOCOL" and found is h11.PAUSED:
                 found = h11.NEED_DATA  # our server goes on when it has answered; so does this one
             if not note(events, found):
                 break
@@ -109,9 +110,16 @@ class Stricter(NamedTuple):
 STRICTER = [
     Stricter("BadLineEnd: ", "a LF alone may end a line for one recipient and not for the next", GET + b"A: 1\n\r\n"),
     Stricter("BadField: a folded line", "RFC 9112, 5.2: refuse, or replace the fold", GET + b"A: 1\r\n 2\r\n\r\n"),
-    Stricter("BadField: a control character", "RFC 9110, 5.5: control characters are invalid", GET + b"A: \x01\r\n\r\n"),
+    Stricter(
+        "BadField: a control character", "RFC 9110, 5.5: control characters are invalid", GET + b"A: \x01\r\n\r\n"
+    ),
     Stricter("BadField: a trailer that may", "RFC 9110, 6.5.1", CHUNKED + b"0\r\nContent-Length: 1\r\n\r\n"),
-    Stricter("BadHost: Host is no host", "RFC 9112, 3.2: an invalid Host must be refused", b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n"),
+    Stricter(
+        "BadHost: Host is no host",
+        "RFC 9112, 3.2: an invalid Host must be refused",
+        b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
+    ),
+    Stricter("BadHost: no Host", "RFC 9112, 3.2, also in a later HTTP/1.x", b"GET / HTTP/1.2\r\n\r\n"),
     Stricter("BadStartLine: a status line", "control characters in the reason", b"HTTP/1.1 200 \x01\r\n\r\n", "GET"),
     Stricter("UnsupportedVersion: ", "only HTTP/1.x is spoken here", b"GET / HTTP/3.1\r\nHost: a\r\n\r\n"),
     Stricter(
@@ -124,10 +132,27 @@ STRICTER = [
         "RFC 9112, 6.1: the framing is faulty",
         b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     ),
-    Stricter("BadContentLength: .*too large", "more than 64 bits", b"HTTP/1.1 304 \r\nContent-Length: 99999999999999999999\r\n\r\n", "GET"),
-    Stricter("BadChunk: a chunk without size", "control characters in an extension, or more than 64 bits", CHUNKED + b"0;\x01\r\n\r\n"),
-    Stricter("BadChunk: a line is too long", "a chunk's size and extensions have a limit of their own", CHUNKED + b"0;" + b"x" * 300 + b"\r\n\r\n"),
-    Stricter("StartLineTooLong: ", "the start line has a limit of its own", b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\nHost: a\r\n\r\n"),
+    Stricter(
+        "BadContentLength: .*too large",
+        "more than 64 bits",
+        b"HTTP/1.1 304 \r\nContent-Length: 99999999999999999999\r\n\r\n",
+        "GET",
+    ),
+    Stricter(
+        "BadChunk: a chunk without size",
+        "control characters in an extension, or more than 64 bits",
+        CHUNKED + b"0;\x01\r\n\r\n",
+    ),
+    Stricter(
+        "BadChunk: a line is too long",
+        "a chunk's size and extensions have a limit of their own",
+        CHUNKED + b"0;" + b"x" * 300 + b"\r\n\r\n",
+    ),
+    Stricter(
+        "StartLineTooLong: ",
+        "the start line has a limit of its own",
+        b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+    ),
     Stricter("FieldsTooLarge: too many fields", "so has their number", GET + b"A: 1\r\n" * 100 + b"\r\n"),
 ]
 
@@ -142,9 +167,14 @@ class MoreTolerant(NamedTuple):
 
 
 MORE_TOLERANT = [
-    MoreTolerant("no request line received", "RFC 9112, 2.2: an empty line before a request is ignored", b"\r\n" + GET + b"\r\n"),
-    MoreTolerant("illegal request line", "the same, where the line after it does not come", b"\r\n"),
-    MoreTolerant("illegal chunk header", "RFC 9112, 7.1.1: space before an extension's semicolon", CHUNKED + b"0 ;x\r\n\r\n"),
+    MoreTolerant(
+        "(no request line received|illegal request line)$",
+        "RFC 9112, 2.2: an empty line before a request is ignored",
+        b"\r\n" + GET + b"\r\n",
+    ),
+    MoreTolerant(
+        "illegal chunk header", "RFC 9112, 7.1.1: space before an extension's semicolon", CHUNKED + b"0 ;x\r\n\r\n"
+    ),
 ]
 
 
@@ -187,10 +217,33 @@ NAMES = ["Host", "host", "A", "X-Long-Name", "Connection", "Expect", "Content-Le
 NAMES += ["Transfer-Encoding", "Bad Name", "Bad\x00", ""]
 VALUES = ["", "a", "1", "5", "5, 5", "5,6", "close", "keep-alive, Close", "chunked", "Chunked", "gzip, chunked", "+5"]
 VALUES += ["100-continue", "a b\tc", "\xe9", "x\x01", "x\x7f", "[::1]:80", "18446744073709551616", "[0]/", "005"]
-BITS = [b"\r\n", b"\n", b"\r", b" ", b"\t", b":", b";", b"0", b"\x00", b"\xff", b"a", b"HTTP/1.1", b"\r\n ", b"chunked", b"g"]
+BITS = [
+    b"\r\n",
+    b"\n",
+    b"\r",
+    b" ",
+    b"\t",
+    b":",
+    b";",
+    b"0",
+    b"\x00",
+    b"\xff",
+    b"a",
+    b"HTTP/1.1",
+    b"\r\n ",
+    b"chunked",
+    b"g",
+]
 
-field = st.tuples(st.sampled_from(NAMES), st.sampled_from(["", " ", "\t "]), st.sampled_from(VALUES), st.sampled_from(["", " "]))
-plain_field = st.tuples(st.sampled_from(NAMES[:6]), st.just(" "), st.sampled_from(["a", "1", "x y"]), st.just(""))
+field = st.tuples(
+    st.sampled_from(NAMES), st.sampled_from(["", " ", "\t "]), st.sampled_from(VALUES), st.sampled_from(["", " "])
+)
+plain_field = st.tuples(
+    st.sampled_from(["A", "a", "X-Long-Name", "Connection", "Expect"]),
+    st.just(" "),
+    st.sampled_from(["a", "1", "x y"]),
+    st.just(""),
+)
 
 
 def chunked_body(chunks: list[tuple[bytes, str]], trailers: list[tuple[str, ...]]) -> bytes:
@@ -199,19 +252,24 @@ def chunked_body(chunks: list[tuple[bytes, str]], trailers: list[tuple[str, ...]
 
 
 def section(fields: list[tuple[str, ...]]) -> bytes:
-    return b"".join(f"{name}:{before}{value}{after}\r\n".encode("latin-1") for name, before, value, after in fields) + b"\r\n"
+    return (
+        b"".join(f"{name}:{before}{value}{after}\r\n".encode("latin-1") for name, before, value, after in fields)
+        + b"\r\n"
+    )
 
 
-chunks = st.lists(st.tuples(st.binary(max_size=20), st.sampled_from(["", ";a", ";a=\"b\"", " ", " ;a", ";\x01"])), max_size=4)
-trailers = st.lists(plain_field.filter(lambda each: each[0] == "A") | plain_field, max_size=2)
+chunks = st.lists(
+    st.tuples(st.binary(max_size=20), st.sampled_from(["", ";a", ';a="b"', " ", " ;a", ";\x01"])), max_size=4
+)
+trailers = st.lists(st.one_of(*[plain_field] * 7, field), max_size=2)
 
 
 @st.composite
 def messages(draw: st.DrawFn, start_lines: list[bytes]) -> bytes:
-    start = draw(st.sampled_from(start_lines[:4]) | st.sampled_from(start_lines))
+    start: bytes = draw(st.one_of(*[st.sampled_from(start_lines[:4])] * 5, st.sampled_from(start_lines)))
     fields: list[tuple[str, ...]] = [("Host", " ", "example.org", "")] if draw(st.integers(0, 9)) else []
-    fields += draw(st.lists(plain_field.filter(lambda each: each[0] not in ("Host", "host")) | field, max_size=3))
-    match draw(st.sampled_from(["none", "length", "chunked", "raw"])):
+    fields += draw(st.lists(st.one_of(*[plain_field] * 7, field), max_size=3))
+    match draw(st.sampled_from(["none", "length", "chunked", "length", "chunked", "raw"])):
         case "length":
             body = draw(st.binary(max_size=30))
             fields.append(("Content-Length", " ", str(len(body)), ""))
@@ -228,8 +286,8 @@ def messages(draw: st.DrawFn, start_lines: list[bytes]) -> bytes:
 @st.composite
 def mutated(draw: st.DrawFn, start_lines: list[bytes]) -> bytes:
     """One to three messages, at times with a few bytes changed."""
-    data = b"".join(draw(st.lists(messages(start_lines), min_size=1, max_size=3)))
-    for _ in range(draw(st.sampled_from([0, 0, 1, 1, 2, 3]))):
+    data: bytes = b"".join(draw(st.lists(messages(start_lines), min_size=1, max_size=3)))
+    for _ in range(draw(st.sampled_from([0, 0, 0, 1, 1, 2]))):
         at = draw(st.integers(0, len(data)))
         data = data[:at] + draw(st.sampled_from(BITS)) + data[at + draw(st.integers(0, 2)) :]
     return data[: draw(st.integers(0, len(data)))] if draw(st.integers(0, 9)) == 0 else data
@@ -237,17 +295,44 @@ def mutated(draw: st.DrawFn, start_lines: list[bytes]) -> bytes:
 
 def split(data: bytes, cuts: list[int]) -> list[bytes]:
     places = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
-    return [data[a:b] for a, b in zip(places, places[1:], strict=False)]
+    return [data[a:b] for a, b in pairwise(places)]
 
 
-REQUESTS = [b"GET / HTTP/1.1", b"POST /a?b HTTP/1.1", b"HEAD * HTTP/1.1", b"M-SEARCH http://a/ HTTP/1.1", b"GET / HTTP/1.0"]
-REQUESTS += [b"GET /\xe9 HTTP/1.1", b"GET  / HTTP/1.1", b"GET / HTTP/1.2", b"GET / HTTP/2.0", b"G@T / HTTP/1.1", b"", b"GET /"]
-RESPONSES = [b"HTTP/1.1 200 OK", b"HTTP/1.1 404 Not Found", b"HTTP/1.1 100 Continue", b"HTTP/1.1 500 ", b"HTTP/1.0 200 OK"]
-RESPONSES += [b"HTTP/1.1 204 No", b"HTTP/1.1 304", b"HTTP/1.1 101 Go", b"HTTP/1.1 99 x", b"HTTP/1.1  200", b"HTTP/1.1 999 \xe9"]
+REQUESTS = [
+    b"GET / HTTP/1.1",
+    b"POST /a?b HTTP/1.1",
+    b"HEAD * HTTP/1.1",
+    b"M-SEARCH http://a/ HTTP/1.1",
+    b"GET / HTTP/1.0",
+]
+REQUESTS += [
+    b"GET /\xe9 HTTP/1.1",
+    b"GET  / HTTP/1.1",
+    b"GET / HTTP/1.2",
+    b"GET / HTTP/2.0",
+    b"G@T / HTTP/1.1",
+    b"",
+    b"GET /",
+]
+RESPONSES = [
+    b"HTTP/1.1 200 OK",
+    b"HTTP/1.1 404 Not Found",
+    b"HTTP/1.1 100 Continue",
+    b"HTTP/1.1 500 ",
+    b"HTTP/1.0 200 OK",
+]
+RESPONSES += [
+    b"HTTP/1.1 204 No",
+    b"HTTP/1.1 304",
+    b"HTTP/1.1 101 Go",
+    b"HTTP/1.1 99 x",
+    b"HTTP/1.1  200",
+    b"HTTP/1.1 999 \xe9",
+]
 RESPONSES += [b"HTTP/2.0 200 OK", b"HTTP/1.1 099 x", b"", b"HTTP/1.1 200 \x01"]
 
 cuts = st.lists(st.integers(0, 10_000), max_size=8)
-thorough: Callable[..., Any] = settings(max_examples=3000, deadline=None, database=None)
+thorough: Callable[..., Any] = settings(max_examples=600, deadline=None, database=None)
 
 
 @thorough
@@ -279,5 +364,5 @@ def test_corpus(data: bytes, method: str | None) -> None:
     """Both accept these, at every split."""
     assert not by_h11([data], method).refusal
     for at in range(len(data)):
-        ours, theirs = by_sansio([data[:at], data[at:]] if at else [data], method), by_h11([data[:at] or data, data[at:]] if at else [data], method)
-        assert ours == theirs
+        pieces = split(data, [at])
+        assert by_sansio(pieces, method) == by_h11(pieces, method)

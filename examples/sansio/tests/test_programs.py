@@ -34,7 +34,11 @@ def test_files(serve: Serve, get: Get, tmp_path: Path) -> None:
     (tmp_path / "out").symlink_to(SOURCE / "echo.py")
     port = serve("sansio_serve", str(tmp_path))
 
-    for target, content in {"empty": b"", "with%20space?x=1": b"text", "large": (tmp_path / "large").read_bytes()}.items():
+    for target, content in {
+        "empty": b"",
+        "with%20space?x=1": b"text",
+        "large": (tmp_path / "large").read_bytes(),
+    }.items():
         result = get(f"http://127.0.0.1:{port}/{target}")
         assert (result.returncode, result.stdout) == (0, content)
         assert result.stderr.startswith(b"200 ")
@@ -46,7 +50,10 @@ def test_files(serve: Serve, get: Get, tmp_path: Path) -> None:
     for method, status in {"HEAD": 200, "GET": 200, "DELETE": 405}.items():  # on one connection
         client.request(method, "/large")
         response = client.getresponse()
-        assert (response.status, len(response.read())) == (status, {200: 2097152, 405: 18}[status] if method != "HEAD" else 0)
+        assert (response.status, len(response.read())) == (
+            status,
+            {200: 2097152, 405: 18}[status] if method != "HEAD" else 0,
+        )
     client.close()
 
 
@@ -101,3 +108,9 @@ def test_many_at_once(echo: int) -> None:
 
     with ThreadPoolExecutor(16) as pool:
         assert list(pool.map(ask, range(100))) == [b"%d" % number * 1000 for number in range(100)]
+
+
+def test_readme_shows_the_server() -> None:
+    code = re.findall(r"```python\n(.*?)```", (SOURCE / "README.md").read_text(), re.DOTALL)
+    assert len(code) == 1
+    assert code[0] in (SOURCE / "echo.py").read_text()

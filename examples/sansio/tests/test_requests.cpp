@@ -19,8 +19,9 @@ const std::string posted = "request POST / 1.1 [Host: a]";
 const std::string posted_chunked = posted + " [Transfer-Encoding: chunked]";
 
 TEST(Requests, KeepTheOrderAndTheWritingOfFields) {
-    expect_requests("GET /a?b=c HTTP/1.1\r\nhOsT: example.org:80\r\nB:  2\t \r\nA:1\r\nB: \r\nC: x \xe9 y\r\n\r\n",
-                    {"request GET /a?b=c 1.1 [hOsT: example.org:80] [B: 2] [A: 1] [B: ] [C: x \xe9 y]", "end", "closed"});
+    expect_requests(
+        "GET /a?b=c HTTP/1.1\r\nhOsT: example.org:80\r\nB:  2\t \r\nA:1\r\nB: \r\nC: x \xe9 y\r\n\r\n",
+        {"request GET /a?b=c 1.1 [hOsT: example.org:80] [B: 2] [A: 1] [B: ] [C: x \xe9 y]", "end", "closed"});
 }
 
 TEST(Requests, MayBePipelined) {
@@ -44,9 +45,10 @@ TEST(Requests, MayHaveOneEmptyLineBefore) { // RFC 9112, 2.2
 }
 
 TEST(Requests, RefuseBadStartLines) {
-    for (const char* line : {"GET /", "GET", " ", "GET  / HTTP/1.1", "GET / HTTP/1.1 ", " GET / HTTP/1.1", "GET / HTTP/1.",
-                             "GET / HTTP/11", "GET / http/1.1", "GET / HTTP/1.x", "G@T / HTTP/1.1", "GET /\x7f HTTP/1.1",
-                             "GET /\xe9 HTTP/1.1", "GET /\r HTTP/1.1", "GET\t/ HTTP/1.1", "\x16\x03\x01"}) {
+    for (const char* line :
+         {"GET /", "GET", " ", "GET  / HTTP/1.1", "GET / HTTP/1.1 ", " GET / HTTP/1.1", "GET / HTTP/1.",
+          "GET / HTTP/11", "GET / http/1.1", "GET / HTTP/1.x", "G@T / HTTP/1.1", "GET /\x7f HTTP/1.1",
+          "GET /\xe9 HTTP/1.1", "GET /\r HTTP/1.1", "GET\t/ HTTP/1.1", "\x16\x03\x01"}) {
         SCOPED_TRACE(line);
         expect_requests(std::string(line) + "\r\nHost: a\r\n\r\n", {"error bad_start_line"});
     }
@@ -82,9 +84,12 @@ TEST(Requests, HaveOneGoodHost) { // RFC 9112, 3.2
 }
 
 TEST(Requests, RefuseTransferEncodingBesideContentLength) { // RFC 9112, 6.3
-    expect_requests(post("Transfer-Encoding: chunked\r\nContent-Length: 1\r\n", "0\r\n\r\n"), {"error ambiguous_framing"});
-    expect_requests(post("Content-Length: 1\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"), {"error ambiguous_framing"});
-    expect_requests("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", {"error ambiguous_framing"}); // 6.1
+    expect_requests(post("Transfer-Encoding: chunked\r\nContent-Length: 1\r\n", "0\r\n\r\n"),
+                    {"error ambiguous_framing"});
+    expect_requests(post("Content-Length: 1\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"),
+                    {"error ambiguous_framing"});
+    expect_requests("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+                    {"error ambiguous_framing"}); // 6.1
 }
 
 TEST(Requests, RefuseOtherTransferCodings) { // RFC 9112, 6.1
@@ -99,8 +104,8 @@ TEST(Requests, RefuseOtherTransferCodings) { // RFC 9112, 6.1
 }
 
 TEST(Requests, RefuseBadContentLengths) { // RFC 9112, 6.3
-    for (const std::string length : {"-1", "+1", "1 ", "0x1", "1,2", "1, 01", "", ",", "1,", "1\r\nContent-Length: 2", "a",
-                                     "1.0", "18446744073709551616", "1 1", "1\r\nContent-Length: "}) {
+    for (const std::string length : {"-1", "+1", "1 ", "0x1", "1,2", "1, 01", "", ",", "1,", "1\r\nContent-Length: 2",
+                                     "a", "1.0", "18446744073709551616", "1 1", "1\r\nContent-Length: "}) {
         if (length == "1 ") {
             continue; // the space is not part of the value
         }
@@ -110,19 +115,35 @@ TEST(Requests, RefuseBadContentLengths) { // RFC 9112, 6.3
     expect_requests(post("Content-Length: 1 \r\n", "x"), {posted + " [Content-Length: 1]", "data x", "end", "closed"});
 }
 
+TEST(Headers, AreFoundWithoutCaseAndReplacedInPlace) {
+    http::headers fields = {{"A", "1"}, {"b", "2, Three"}, {"a", "3"}, {"C", "4"}};
+    EXPECT_EQ(fields.find("a"), "1");
+    EXPECT_EQ(fields.count("A"), 2U);
+    EXPECT_FALSE(fields.find("D"));
+    EXPECT_TRUE(fields.lists("B", "three"));
+    EXPECT_FALSE(fields.lists("B", "thre"));
+    fields.set("a", "5");
+    fields.set("D", "6");
+    EXPECT_EQ(fields, (http::headers{{"a", "5"}, {"b", "2, Three"}, {"C", "4"}, {"D", "6"}}));
+    fields.remove("B");
+    EXPECT_EQ(test::text_of(fields), " [a: 5] [C: 4] [D: 6]");
+}
+
 TEST(Requests, KeepOneOfEqualContentLengths) { // RFC 9112, 6.3
     expect_requests(post("Content-Length: 1\r\nA: b\r\nContent-Length: 1 , 1\r\n", "x"),
-                    {posted + " [A: b] [Content-Length: 1]", "data x", "end", "closed"});
+                    {posted + " [Content-Length: 1] [A: b]", "data x", "end", "closed"});
 }
 
 TEST(Requests, HaveChunksAndTrailers) {
-    expect_requests(chunked("5\r\nhello\r\n00A;name=\"value\"\r\n, chunked!\r\n1 ; x\r\n?\r\n0;last\r\nSum: 1\r\nB: \r\n\r\n"),
-                    {posted_chunked, "data hello, chunked!?", "end [Sum: 1] [B: ]", "closed"});
+    expect_requests(
+        chunked("5\r\nhello\r\n00A;name=\"value\"\r\n, chunked!\r\n1 ; x\r\n?\r\n0;last\r\nSum: 1\r\nB: \r\n\r\n"),
+        {posted_chunked, "data hello, chunked!?", "end [Sum: 1] [B: ]", "closed"});
 }
 
 TEST(Requests, RefuseBadChunks) {
-    for (const std::string body : {"\r\n", "g\r\n", "-1\r\nx\r\n", "+1\r\nx\r\n", "0x1\r\nx\r\n", "1 1\r\nx\r\n",
-                                   " 1\r\nx\r\n", "1,\r\nx\r\n", "10000000000000000\r\n", "1;\x01\r\nx\r\n", ";a\r\n"}) {
+    for (const std::string body :
+         {"\r\n", "g\r\n", "-1\r\nx\r\n", "+1\r\nx\r\n", "0x1\r\nx\r\n", "1 1\r\nx\r\n", " 1\r\nx\r\n", "1,\r\nx\r\n",
+          "10000000000000000\r\n", "1;\x01\r\nx\r\n", ";a\r\n"}) {
         SCOPED_TRACE(body);
         expect_requests(chunked(body), {posted_chunked, "error bad_chunk"});
     }
@@ -166,11 +187,12 @@ TEST(Requests, KeepToTheLimits) {
     expect_requests(get("Host: a\r\nB:\r\nC:\r\n"), {"error fields_too_large"}, limits);
     expect_requests(post("Content-Length: 4\r\n", "abcd"), {"error start_line_too_long"}, limits);
     limits.start_line = 100;
-    expect_requests(post("Content-Length: 4\r\n", "abcd"), {posted + " [Content-Length: 4]", "data abcd", "end", "closed"},
-                    limits);
+    expect_requests(post("Content-Length: 4\r\n", "abcd"),
+                    {posted + " [Content-Length: 4]", "data abcd", "end", "closed"}, limits);
     expect_requests(post("Content-Length: 5\r\n", "abcde"), {"error body_too_large"}, limits);
     expect_requests(chunked("3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n"), {posted_chunked, "data abcd", "end", "closed"}, limits);
-    expect_requests(chunked("3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"), {posted_chunked, "data abc", "error body_too_large"}, limits);
+    expect_requests(chunked("3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"), {posted_chunked, "data abc", "error body_too_large"},
+                    limits);
 }
 
 TEST(Requests, SayWhatTheServerShouldAnswer) {

@@ -10,7 +10,8 @@ using test::expect_responses;
 const std::string ok = "HTTP/1.1 200 OK\r\n";
 
 TEST(Responses, MayFollowEachOther) {
-    expect_responses(ok + "Content-Length: 2\r\n\r\nab" + ok + "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nA: b\r\n\r\n",
+    expect_responses(ok + "Content-Length: 2\r\n\r\nab" + ok +
+                         "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nA: b\r\n\r\n",
                      {"response 200 OK 1.1 [Content-Length: 2]", "data ab", "end",
                       "response 200 OK 1.1 [Transfer-Encoding: chunked]", "data x", "end [A: b]", "closed"},
                      {"GET", "GET"});
@@ -25,8 +26,8 @@ TEST(Responses, EndWithTheConnectionWhereNothingElseIsSaid) { // RFC 9112, 6.3
 
 TEST(Responses, MayHaveNoBody) { // RFC 9112, 6.3
     expect_responses(ok + "Content-Length: 5\r\n\r\n" + ok + "Content-Length: 1\r\n\r\nx",
-                     {"response 200 OK 1.1 [Content-Length: 5]", "end", "response 200 OK 1.1 [Content-Length: 1]", "data x",
-                      "end", "closed"},
+                     {"response 200 OK 1.1 [Content-Length: 5]", "end", "response 200 OK 1.1 [Content-Length: 1]",
+                      "data x", "end", "closed"},
                      {"HEAD", "GET"});
     for (const std::string status : {"204", "304"}) {
         expect_responses("HTTP/1.1 " + status + " -\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -36,8 +37,8 @@ TEST(Responses, MayHaveNoBody) { // RFC 9112, 6.3
 
 TEST(Responses, MayBeInterim) {
     expect_responses("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103\r\nLink: x\r\n\r\n" + ok + "Content-Length: 0\r\n\r\n",
-                     {"response 100 Continue 1.1", "response 103  1.1 [Link: x]", "response 200 OK 1.1 [Content-Length: 0]",
-                      "end", "closed"});
+                     {"response 100 Continue 1.1", "response 103  1.1 [Link: x]",
+                      "response 200 OK 1.1 [Content-Length: 0]", "end", "closed"});
 }
 
 TEST(Responses, MaySwitchToAnotherProtocol) {
@@ -71,9 +72,10 @@ TEST(Responses, AreToRequests) { // RFC 9112, 9.2
 }
 
 TEST(Responses, RefuseBadStatusLines) {
-    for (const std::string line : {"HTTP/1.1", "HTTP/1.1 ", "HTTP/1.1 20", "HTTP/1.1 2000", "HTTP/1.1 099 X", "HTTP/1.1 2x0",
-                                   "HTTP/1.1  200", "HTTP/1.1 200OK", "http/1.1 200 OK", "HTTP/1.1\t200 OK",
-                                   "HTTP/1.1 200 \x01", "HTTP/1.1 200 O\rK", "", "garbage", "HTTP/1.1 -20 OK"}) {
+    for (const std::string line :
+         {"HTTP/1.1", "HTTP/1.1 ", "HTTP/1.1 20", "HTTP/1.1 2000", "HTTP/1.1 099 X", "HTTP/1.1 2x0", "HTTP/1.1  200",
+          "HTTP/1.1 200OK", "http/1.1 200 OK", "HTTP/1.1\t200 OK", "HTTP/1.1 200 \x01", "HTTP/1.1 200 O\rK", "",
+          "garbage", "HTTP/1.1 -20 OK"}) {
         SCOPED_TRACE(line);
         expect_responses(line + "\r\n\r\n", {"error bad_start_line"});
     }
