@@ -144,7 +144,8 @@ void define_errors(nb::module_& m) {
     define_remote_error<http::unsupported_version>(m, "UnsupportedVersion", 505, remote);
 }
 
-/// What has `==` and is not meant for keys. (`__hash__ = None` would be the usual way, but mypy refuses that in a stub.)
+/// What has `==` and is not meant for keys. (`__hash__ = None` would be the usual way, but mypy refuses that in a
+/// stub.)
 template <class T>
 void refuse_hash(nb::class_<T>& bound) {
     bound.def("__hash__", [](const T&) -> Py_hash_t { throw nb::type_error("unhashable type"); });
