@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 PYTHON := .venv/default/bin/python
-EXAMPLES := build/demo/examples/sqlite:build/demo/examples/minimal
+EXAMPLES := build/demo/examples/sqlite:build/demo/examples/sansio:build/demo/examples/minimal
 
 # What was compiled in one clone need not be compiled again in another.
 export CCACHE_BASEDIR := $(CURDIR)
@@ -67,8 +67,12 @@ clauses: test-clauses ## write docs/clauses.md anew
 test-examples: setup ## the tests of the examples
 	@cmake --preset demo --log-level=WARNING >/dev/null
 	@cmake --build --preset demo
-	@MYPYPATH=$(EXAMPLES):examples/sqlite:examples/sqlite/tests $(PYTHON) -m mypy --strict examples/sqlite
-	@PYTHONPATH=$(EXAMPLES) $(PYTHON) -m pytest -q examples
+	@ctest --test-dir build/demo --output-on-failure --no-tests=error
+	@for example in sqlite sansio; do \
+	    MYPYPATH=$(EXAMPLES):examples/$$example:examples/$$example/tests $(PYTHON) -m mypy --strict examples/$$example || exit; \
+	    PYTHONPATH=$(EXAMPLES) $(PYTHON) -m pytest -q examples/$$example || exit; \
+	done
+	@PYTHONPATH=$(EXAMPLES) $(PYTHON) -m pytest -q examples/minimal
 
 test-installed: setup ## a project of a user's own, with the installed package
 	@tests/installed/run
@@ -82,6 +86,7 @@ bench: ## the benchmarks, as ratios to what they are compared with
 	@cmake --build --preset bench
 	@$(PYTHON) bench/run.py --build build/bench
 	@PYTHONPATH=build/bench/examples/sqlite $(PYTHON) examples/sqlite/demo.py --only-compare
+	@PYTHONPATH=build/bench/examples/sansio $(PYTHON) examples/sansio/bench.py
 
 fuzz: setup ## the fuzzer with a million programs of each kind, under the sanitizers
 	@cmake --preset clang-asan --log-level=WARNING >/dev/null
