@@ -33,10 +33,12 @@ inline misuse begin(frame* f, activation& step) noexcept {
         }
         detach(*f);
     }
-    if (f->runs_as_root()) [[unlikely]] {
+    const chain_link link = f->link();
+    if (link.runs()) [[unlikely]] {
         return misuse::already_executing;
     }
-    step.leaf = f->created() ? f : f->leaf_at_rest();
+    step.starts = link.created();
+    step.leaf = step.starts ? f : link.leaf();
     return misuse::none;
 }
 
@@ -96,7 +98,8 @@ inline void native_link::attach(frame& awaiter, frame& target) noexcept {
     next = std::exchange(target.up, this);
     attached = true;
     awaiter.awaiting = this;
-    step.leaf = target.created() ? &target : target.leaf_at_rest();
+    const chain_link link = target.link();
+    step.leaf = link.created() ? &target : link.leaf();
     step.leaf->join(step);
     target.follow(*step.leaf); // no longer created; a root at rest no longer
 }

@@ -85,7 +85,7 @@ inline std::exception_ptr close_frame(frame& f) noexcept {
     if (const misuse refused = begin(&f, step); refused != misuse::none) {
         return make_misuse(refused, f.kind);
     }
-    if (f.created()) {
+    if (step.starts) {
         destroy_unstarted(f, step);
         return nullptr;
     }

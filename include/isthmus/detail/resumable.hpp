@@ -163,7 +163,7 @@ Result resumable<Kind, Return, Yield, Send>::drive(sendable_pointer<Send> value)
         return refuse_send<Result>(refused);
     }
     frame& f = *frame_;
-    if (f.created()) {
+    if (step.starts) {
         if constexpr (empty_value<Send>::exists) {
             if (value != nullptr && !empty_value<Send>::test(*value)) [[unlikely]] {
                 return refuse<Result>(misuse::send_to_unstarted);
@@ -196,7 +196,7 @@ Result resumable<Kind, Return, Yield, Send>::raise(std::exception_ptr error) {
         return refuse<Result>(refused);
     }
     frame& f = *frame_;
-    if (f.created()) {
+    if (step.starts) {
         destroy_unstarted(f, step);
         return fail<Result>(std::move(error));
     }
