@@ -231,7 +231,7 @@ class Raise(Statement):
         return f"raise {exception(self.error, self.payload)}"
 
     def text(self) -> str:
-        return f"e {self.error} {self.payload}"
+        return f"e {self.error} {self.payload} -"
 
 
 @dataclass(slots=True)
