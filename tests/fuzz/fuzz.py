@@ -5,7 +5,10 @@
 
 Kinds of programs: `mixed` uses everything at random; `chains` are 2 to 5 levels, each with a small handler around its
 await; `shared` is mixed with coroutines that the driver and every function drive, await and let go, behind each
-other's back. A mismatch is shrunk, printed with what reproduces it, and the exit status is 1.
+other's back; in `crossing` the functions are coroutines, generators and coroutines in an any_coroutine, which are
+awaited and yielded from directly, through awaitable classes that lack some members of the protocol, through another
+any_coroutine, nothrow() and as_outcome(); `dying` compares the order of destructors where coroutines die suspended.
+A mismatch is shrunk, printed with what reproduces it, and the exit status is 1.
 What is left out of the comparison, and why, is told in reference.py.
 """
 
