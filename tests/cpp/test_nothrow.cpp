@@ -229,8 +229,7 @@ TEST(Nothrow, AnIgnoredGeneratorExitPasses) {
             while (true) {
                 try {
                     co_yield 1;
-                } catch (const generator_exit&) {
-                }
+                } catch (const generator_exit&) {}
             }
         }
         static counting awaits(counting& inner) { co_return co_await nothrow(inner); }

@@ -128,8 +128,8 @@ inline void native_link::advance(activation& step) noexcept {
             return;
         }
     }
-    // What was thrown in is dropped with the step that was refused (5.10, 5.11), but a finished generator raises it, and
-    // is no error otherwise (15.7).
+    // What was thrown in is dropped with the step that was refused (5.10, 5.11), but a finished generator raises it,
+    // and is no error otherwise (15.7).
     const bool generator_ended = child == nullptr && child_kind == frame_kind::generator;
     step.sent = nullptr;
     if (!passes_errors) {

@@ -154,9 +154,7 @@ struct native_link : delegate {
     std::exception_ptr close() noexcept final;
     void destroy_awaited() noexcept final;
     frame* awaited_frame() const noexcept final { return child; }
-    std::string awaited_type() const final {
-        return child_kind == frame_kind::coroutine ? "coroutine" : "generator";
-    }
+    std::string awaited_type() const final { return child_kind == frame_kind::coroutine ? "coroutine" : "generator"; }
 };
 
 inline bool frame::attached() const noexcept { return up != nullptr && up->attached; }

@@ -1,6 +1,5 @@
-// tests/cpp/checked/test_check_threads.cpp — with ISTHMUS_CHECK_THREADS, two threads that drive one coroutine at the same
-// time: the second always gets already_executing (2.8), and nothing else goes wrong.
-// SPDX-License-Identifier: MIT
+// tests/cpp/checked/test_check_threads.cpp — with ISTHMUS_CHECK_THREADS, two threads that drive one coroutine at the
+// same time: the second always gets already_executing (2.8), and nothing else goes wrong. SPDX-License-Identifier: MIT
 #include "../support.hpp"
 
 #include <atomic>
