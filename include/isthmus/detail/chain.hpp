@@ -127,7 +127,7 @@ inline void native_link::advance(activation& step) noexcept {
     {
         const chain_lock lock;
         if (child == nullptr) {
-            failure = misuse::already_finished;
+            failure = gone;
         } else if (is_running(*child)) {
             failure = misuse::already_executing;
         } else {
@@ -140,8 +140,8 @@ inline void native_link::advance(activation& step) noexcept {
             return;
         }
     }
-    // What was thrown in is dropped with the step that was refused (5.10, 5.11), but a finished generator raises it, and
-    // is no error otherwise (15.7).
+    // What was thrown in is dropped with the step that was refused (5.10, 5.11), but a finished generator raises it,
+    // and is no error otherwise (15.7).
     const bool generator_ended = child == nullptr && child_kind == frame_kind::generator;
     step.sent = nullptr;
     if (!passes_errors) {
@@ -155,7 +155,7 @@ inline void native_link::advance(activation& step) noexcept {
     if (step.injected != nullptr) {
         error = step.take_injected();
     }
-    if (!generator_ended) {
+    if (!generator_ended || (!error && failure != misuse::none)) {
         error = make_misuse(failure, child_kind);
     }
     finish(error);

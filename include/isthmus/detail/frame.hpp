@@ -126,8 +126,9 @@ struct native_link : delegate {
     bool failed = false;           ///< the child has ended in an error, which passes through
     misuse failure = misuse::none; ///< why awaiting cannot go on, for await_resume
     const frame_kind child_kind;   ///< known also when the child is gone
+    const misuse gone;             ///< what that is then; none for a generator, whose result is empty
 
-    explicit native_link(frame_kind kind) noexcept : child_kind(kind) {}
+    native_link(frame_kind kind, misuse when_gone) noexcept : child_kind(kind), gone(when_gone) {}
     ~native_link() { forget(); }
 
     /// Registers as awaiting `target` and makes it part of the chain that `awaiter` is the running leaf of.
@@ -139,9 +140,7 @@ struct native_link : delegate {
     std::exception_ptr close() noexcept final;
     void destroy_awaited() noexcept final;
     frame* awaited_frame() const noexcept final { return child; }
-    std::string awaited_type() const final {
-        return child_kind == frame_kind::coroutine ? "coroutine" : "generator";
-    }
+    std::string awaited_type() const final { return child_kind == frame_kind::coroutine ? "coroutine" : "generator"; }
 };
 
 inline bool frame::attached() const noexcept { return up != nullptr && up->attached; }
