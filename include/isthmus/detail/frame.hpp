@@ -141,8 +141,9 @@ struct native_link : delegate {
     bool failed = false;           ///< the child has ended in an error, which passes through
     misuse failure = misuse::none; ///< why awaiting cannot go on, for await_resume
     const frame_kind child_kind;   ///< known also when the child is gone
+    const misuse gone;             ///< what that is then; none for a generator, whose result is empty
 
-    explicit native_link(frame_kind kind) noexcept : child_kind(kind) {}
+    native_link(frame_kind kind, misuse when_gone) noexcept : child_kind(kind), gone(when_gone) {}
     ~native_link() { forget(); }
 
     /// Registers as awaiting `target` and makes it part of the chain that `awaiter` is the running leaf of.

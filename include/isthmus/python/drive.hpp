@@ -65,6 +65,7 @@ inline PySendResult settle(coroutine_object& self, frame& f, activation& step, P
         *result = finish(self, f);
         return *result != nullptr ? PYGEN_RETURN : PYGEN_ERROR;
     }
+    { const isthmus::detail::at_rest at_once{f, step}; }
     *result = nullptr;
     if (step.yielded == &step.refused) {
         set_from_exception(std::exchange(step.leaf->error, nullptr), nullptr);
