@@ -9,7 +9,7 @@ other's back; in `crossing` the functions are coroutines, generators and corouti
 awaited and yielded from directly, through awaitable classes that lack some members of the protocol, through another
 any_coroutine, nothrow() and as_outcome(); `dying` compares the order of destructors where coroutines die suspended.
 A mismatch is shrunk, printed as Python, as C++ and with what reproduces it, and the exit status is 1. First come the
-programs in the folder `regressions`, each of which has once found something.
+programs in the folder `regressions`, each of which has once told a faulty core from CPython.
 What is left out of the comparison, and why, is told in reference.py.
 """
 
