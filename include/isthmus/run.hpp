@@ -53,7 +53,7 @@ Step answer(Coroutine& coroutine, Step& step, Handler& handler) {
             value.emplace(detail::ask(step, handler));
         }
     } catch (...) {
-        error = std::current_exception();
+        error = current_error();
     }
     if (error) {
         return coroutine.throw_(std::move(error));
