@@ -3,6 +3,7 @@
 #pragma once
 
 #include "concepts.hpp"
+#include "errors.hpp"
 #include "detail/require.hpp"
 #include "step.hpp"
 
@@ -53,7 +54,7 @@ Step answer(Coroutine& coroutine, Step& step, Handler& handler) {
             value.emplace(detail::ask(step, handler));
         }
     } catch (...) {
-        error = current_error();
+        error = detail::current_error();
     }
     if (error) {
         return coroutine.throw_(std::move(error));
