@@ -73,7 +73,7 @@ protected:
     }
     ~observed_awaiter() {
         if (made_) {
-            inner.~Awaiter();
+            inner.Awaiter::~Awaiter(); // qualified: clang warns of a destructor that is not virtual, which none need be
         }
     }
 
