@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 PYTHON := .venv/default/bin/python
-EXAMPLES := build/demo/examples/sqlite:build/demo/examples/minimal
+EXAMPLES := build/demo/examples/sqlite:build/demo/examples/sansio:build/demo/examples/minimal
 
 # What was compiled in one clone need not be compiled again in another.
 export CCACHE_BASEDIR := $(CURDIR)
@@ -12,8 +12,8 @@ export CCACHE_NOHASHDIR := 1
 # The C++ tests run in each of these; CMakePresets.json says what they are. The sanitized ones are -O0 builds too.
 CPP_PRESETS := gcc-debug gcc-release gcc-asan clang-release clang-asan clang-tsan
 
-.PHONY: help setup demo test test-cpp test-must-not-compile test-python test-fuzz test-examples test-installed test-docs \
-        bench fuzz soak format lint clean
+.PHONY: help setup demo test test-cpp test-must-not-compile test-python test-clauses clauses test-fuzz test-examples \
+        test-installed test-docs bench fuzz soak format lint clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,19 +42,38 @@ test-cpp: setup ## the C++ tests: g++ and clang, -O0 and -O2, sanitizers
 test-must-not-compile: setup ## programs that must not compile, and their messages
 	@$(PYTHON) tests/must_not_compile/run.py
 
-test-fuzz: setup ## random programs, in CPython and in C++: 20,000 of each kind
+test-fuzz: setup ## 50,000 random programs, in CPython and in C++: 10,000 of each kind
 	@cmake --preset gcc-release --log-level=WARNING >/dev/null
 	@cmake --build --preset gcc-release --target isthmus_fuzz_interpreter
-	@$(PYTHON) tests/fuzz/fuzz.py --interpreter build/gcc-release/tests/fuzz/isthmus_fuzz_interpreter --count 20000
+	@$(PYTHON) tests/fuzz/fuzz.py --interpreter build/gcc-release/tests/fuzz/isthmus_fuzz_interpreter --count 10000
+	@$(PYTHON) tests/fuzz/test_shrink.py --interpreter build/gcc-release/tests/fuzz/isthmus_fuzz_interpreter
 
 test-python: setup ## the Python tests on every CPython >= 3.11, with clang, and under the sanitizers
 	@tests/python/run
 
+# On the newest CPython, where no clause has to be skipped.
+test-clauses clauses: newest = $(shell cd .venv && ls -d 3.* | sort -V | tail -1)
+test-clauses: setup ## which clauses of the protocol the tests prove, and that docs/clauses.md says so
+	@cmake --preset gcc-debug --log-level=WARNING >/dev/null
+	@cmake --build --preset gcc-debug --target isthmus_cpp_tests
+	@cmake --preset python -B build/py-$(newest) -DPython_EXECUTABLE=$(CURDIR)/.venv/$(newest)/bin/python \
+	    --log-level=WARNING >/dev/null
+	@cmake --build build/py-$(newest)
+	@$(PYTHON) tests/clauses/run.py --cpp build/gcc-debug/tests/cpp/isthmus_cpp_tests \
+	    --python .venv/$(newest)/bin/python --modules build/py-$(newest)/tests/python $(WRITE)
+
+clauses: WRITE = --write
+clauses: test-clauses ## write docs/clauses.md anew
+
 test-examples: setup ## the tests of the examples
 	@cmake --preset demo --log-level=WARNING >/dev/null
 	@cmake --build --preset demo
-	@MYPYPATH=$(EXAMPLES):examples/sqlite:examples/sqlite/tests $(PYTHON) -m mypy --strict examples/sqlite
-	@PYTHONPATH=$(EXAMPLES) $(PYTHON) -m pytest -q examples
+	@ctest --test-dir build/demo --output-on-failure --no-tests=error
+	@for example in sqlite sansio; do \
+	    MYPYPATH=$(EXAMPLES):examples/$$example:examples/$$example/tests $(PYTHON) -m mypy --strict examples/$$example || exit; \
+	    PYTHONPATH=$(EXAMPLES) $(PYTHON) -m pytest -q examples/$$example || exit; \
+	done
+	@PYTHONPATH=$(EXAMPLES) $(PYTHON) -m pytest -q examples/minimal
 
 test-installed: setup ## a project of a user's own, with the installed package
 	@tests/installed/run
@@ -68,11 +87,12 @@ bench: ## the benchmarks, as ratios to what they are compared with
 	@cmake --build --preset bench
 	@$(PYTHON) bench/run.py --build build/bench
 	@PYTHONPATH=build/bench/examples/sqlite $(PYTHON) examples/sqlite/demo.py --only-compare
+	@PYTHONPATH=build/bench/examples/sansio $(PYTHON) examples/sansio/bench.py
 
-fuzz: setup ## the fuzzer with a million programs of each kind, under the sanitizers
+fuzz: setup ## the fuzzer with 10,000,000 programs, 2,000,000 of each kind, under the sanitizers
 	@cmake --preset clang-asan --log-level=WARNING >/dev/null
 	@cmake --build --preset clang-asan --target isthmus_fuzz_interpreter
-	@$(PYTHON) tests/fuzz/fuzz.py --interpreter build/clang-asan/tests/fuzz/isthmus_fuzz_interpreter --count 1000000
+	@$(PYTHON) tests/fuzz/fuzz.py --interpreter build/clang-asan/tests/fuzz/isthmus_fuzz_interpreter --count 2000000
 
 soak: setup ## the Python tests marked `soak`: the same again and again, for leaks and rare races
 	@tests/python/run --soak

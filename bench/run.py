@@ -199,6 +199,44 @@ def measure_gather(ext: Any, rounds: int) -> None:
     )
 
 
+def measure_throws(ext: Any, rounds: int) -> None:
+    """An exception thrown in at the leaf that leaves through all levels, in CPython and in C++ without Python."""
+    error = RuntimeError("thrown in")
+
+    def native(depth: int, count: int) -> float:
+        chains = [nested(depth) for _ in range(count)]
+        for chain in chains:
+            chain.send(None)
+        start = time.perf_counter()
+        for chain in chains:
+            try:
+                chain.throw(error)
+            except RuntimeError:
+                error.__traceback__ = None
+        return time.perf_counter() - start
+
+    rows = []
+    for depth in (1, 10, 100):
+        count = max(100, 4000 // depth)
+        times: dict[str, list[float]] = {"CPython": [], "throw": [], "try": [], "nothrow": []}
+        for _ in range(rounds):
+            times["CPython"].append(native(depth, count) / count)
+            for how in ("throw", "try", "nothrow"):
+                times[how].append(ext.throws(depth, count, how) / count)
+        its = statistics.median(times["CPython"])
+        row = [f"{depth}", f"{its * 1e6:.2f}"]
+        for how in ("throw", "try", "nothrow"):
+            ratio = statistics.median(our / a for our, a in zip(times[how], times["CPython"], strict=True))
+            row.append(f"{statistics.median(times[how]) * 1e6:.2f} ({ratio:.2f})")
+        rows.append(row)
+    version = ".".join(map(str, sys.version_info[:3]))
+    table(
+        "An exception through a chain, us (ratio to CPython)",
+        ["levels", f"CPython {version}", "throw_", "try_throw", "try_throw, nothrow frames"],
+        rows,
+    )
+
+
 def main() -> None:
     """Measures and prints everything."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -210,6 +248,7 @@ def main() -> None:
     measure_core(folder / "isthmus_bench_core", options.rounds)
     ext = importlib.import_module("nb_bench")
     measure_python(ext, options.rounds)
+    measure_throws(ext, options.rounds)
     measure_gather(ext, options.rounds)
 
 

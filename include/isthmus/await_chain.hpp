@@ -116,8 +116,8 @@ private:
     const detail::frame* root_ = nullptr;
 };
 
-/// What `coroutine`, a coroutine or generator of this library, is waiting for: itself first, then what it awaits, and so
-/// on (8.3). Empty if it is closed. Any state; what it refers to must not be resumed or destroyed meanwhile.
+/// What `coroutine`, a coroutine or generator of this library, is waiting for: itself first, then what it awaits, and
+/// so on (8.3). Empty if it is closed. Any state; what it refers to must not be resumed or destroyed meanwhile.
 template <class Coroutine>
     requires requires(Coroutine& coroutine) { detail::frame_access::get(coroutine); }
 await_chain_view await_chain(Coroutine& coroutine) noexcept {

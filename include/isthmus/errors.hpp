@@ -83,7 +83,8 @@ public:
 /// A coroutine whose Yield is `none` yielded, but the one that is driven has a Yield type without an empty value.
 class ISTHMUS_EXPORT unexpected_yield : public type_error {
 public:
-    unexpected_yield() noexcept : type_error("can't yield None where the Yield type that is driven has no empty value") {}
+    unexpected_yield() noexcept
+        : type_error("can't yield None where the Yield type that is driven has no empty value") {}
 };
 
 /// A value was sent to what is awaited or yielded from, which has no send() that takes one (3.2). Raised there.

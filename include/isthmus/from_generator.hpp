@@ -12,8 +12,8 @@
 namespace isthmus::inline v1 {
 
 /// A generator that a coroutine with the same Yield and Send can `co_await`; one with none can be awaited in any. It is
-/// still a generator in all else, and neither models `awaitable` nor `coroutine_like`, as in Python (15.3). Awaiting one
-/// that has started goes on with it (7.9), awaiting a finished one gives what its send() gives.
+/// still a generator in all else, and neither models `awaitable` nor `coroutine_like`, as in Python (15.3). Awaiting
+/// one that has started goes on with it (7.9), awaiting a finished one gives what its send() gives.
 template <class Yield, class Send = none, class Return = void>
 class [[nodiscard]] generator_based_coroutine : public generator<Yield, Send, Return> {
 public:
@@ -29,16 +29,15 @@ namespace detail {
 template <class T>
 concept from_generator_already = any_generator<T> && requires { typename T::awaiter_type; };
 
-// There is no asking a class whether it has an operator(), which may be a template. But a name that two bases declare is
-// ambiguous.
+// There is no asking a class whether it has an operator(), which may be a template. But a name that two bases declare
+// is ambiguous.
 struct declares_call {
     void operator()();
 };
 template <class T>
 struct declares_call_too : T, declares_call {};
 template <class T>
-concept callable_class =
-    std::is_class_v<T> && (std::is_final_v<T> || !requires { &declares_call_too<T>::operator(); });
+concept callable_class = std::is_class_v<T> && (std::is_final_v<T> || !requires { &declares_call_too<T>::operator(); });
 
 /// What from_generator() makes of a function.
 template <class Function>
@@ -80,9 +79,9 @@ generator_based_coroutine<Yield, Send, Return> from_generator(generator<Yield, S
     return generator_based_coroutine<Yield, Send, Return>(std::move(source));
 }
 
-/// As a decorator: a function object that calls `function`, which it owns, and returns from_generator of the generator that
-/// comes back; anything else, such as a coroutine, is returned as it is (15.2, 15.4). A lambda that is itself a generator
-/// function and has captures must outlive the generator, and so must what this returns then.
+/// As a decorator: a function object that calls `function`, which it owns, and returns from_generator of the generator
+/// that comes back; anything else, such as a coroutine, is returned as it is (15.2, 15.4). A lambda that is itself a
+/// generator function and has captures must outlive the generator, and so must what this returns then.
 template <class Function>
     requires(!detail::any_generator<std::remove_reference_t<Function>>)
 auto from_generator(Function&& function) {

@@ -16,14 +16,14 @@
 namespace isthmus::inline v1 {
 
 /// A generator: created by calling a function whose body has co_yield or co_return, and no co_await. It is driven as a
-/// coroutine is, with send(), throw_() and close(), and `co_yield yield_from(sub)` hands over to another. `Yield`, `Send`
-/// and `Return` may be what they may be for a coroutine, and ownership, destruction and threads are the same too. What
-/// differs is CPython's difference (15.7): a finished generator can be resumed and gives nothing more, and nothing is
-/// said about one that is taken from another that waits for it.
+/// coroutine is, with send(), throw_() and close(), and `co_yield yield_from(sub)` hands over to another. `Yield`,
+/// `Send` and `Return` may be what they may be for a coroutine, and ownership, destruction and threads are the same
+/// too. What differs is CPython's difference (15.7): a finished generator can be resumed and gives nothing more, and
+/// nothing is said about one that is taken from another that waits for it.
 ///
 /// If Send has an empty value, which each increment sends, a generator is also a move-only std::ranges::input_range and
-/// view over what it yields: `T&&` for a Yield of T, and the reference itself for one of T&, as of std::generator. What it
-/// returns is dropped then; what leaves the body leaves begin() or ++. begin() goes on where the generator is.
+/// view over what it yields: `T&&` for a Yield of T, and the reference itself for one of T&, as of std::generator. What
+/// it returns is dropped then; what leaves the body leaves begin() or ++. begin() goes on where the generator is.
 template <class Yield, class Send, class Return>
 class [[nodiscard]] generator : public detail::resumable<detail::frame_kind::generator, Return, Yield, Send>,
                                 public std::ranges::view_base {

@@ -23,7 +23,7 @@ namespace isthmus::inline v1 {
 
 /// Called when a coroutine is destroyed that was never started (11.1, 11.10), with the coroutine function: its name,
 /// and where it is defined (g++ 12 gives the line of its closing brace). On the thread that destroys it. What it throws
-/// is dropped.
+/// is dropped, with a line on stderr.
 using never_awaited_hook = void (*)(std::string_view name, const std::source_location& function);
 
 namespace detail {
@@ -36,6 +36,7 @@ ISTHMUS_NOINLINE inline void report_never_awaited(const std::source_location& fu
         try {
             hook(name, function);
         } catch (...) { // a destructor is running
+            std::fputs("isthmus: the hook for coroutines that were never awaited has thrown\n", stderr);
         }
     } else if (ISTHMUS_REPORT_NEVER_AWAITED) {
         std::fprintf(stderr, "isthmus: coroutine '%.*s' was never awaited (%s:%u)\n", static_cast<int>(name.size()),

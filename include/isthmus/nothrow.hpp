@@ -12,11 +12,11 @@
 namespace isthmus::inline v1 {
 
 /// `co_await nothrow(x)` awaits x; if that ends in an error, this coroutine has nothing to say: it ends at that point
-/// in the same error, whose C++ throw is saved. Its local variables are destroyed, x's first, and no `catch` block of it
-/// runs, nor may one be relied on; meanwhile std::uncaught_exceptions() is 0, so that a guard which asks that takes it
-/// for success. A GeneratorExit (5.23, 6.9) passes in the same way. Gives what `co_await x` gives; where converting that
-/// throws, the exception is thrown here. x is anything that can be awaited in this coroutine; an lvalue is referred to,
-/// and must live as long as the await.
+/// in the same error, whose C++ throw is saved. Its local variables are destroyed, x's first, and no `catch` block of
+/// it runs, nor may one be relied on; meanwhile std::uncaught_exceptions() is 0, so that a guard which asks that takes
+/// it for success. A GeneratorExit (5.23, 6.9) passes in the same way. Gives what `co_await x` gives; where converting
+/// that throws, the exception is thrown here. x is anything that can be awaited in this coroutine; an lvalue is
+/// referred to, and must live as long as the await.
 template <class T>
 detail::nothrow_awaitable<T> nothrow(T&& awaited) {
     return detail::nothrow_awaitable<T>(std::forward<T>(awaited));

@@ -81,8 +81,9 @@ private:
 ///
 /// - a generator with the same Yield and Send, or with none. It is continued where it is if it has started; a resume
 ///   costs the same at any depth. A finished one gives what its send() gives; a running one raises already_executing;
-/// - an object with send() that returns a step, and with send(value), throw_() and close() where it has a use for them. A
-///   value that is sent and that it cannot take raises cannot_send at the co_yield (3.2), as does an error (5.21);
+/// - an object with send() that returns a step, and with send(value), throw_() and close() where it has a use for
+///   them. A value that is sent and that it cannot take raises cannot_send at the co_yield (3.2), as does an error
+///   (5.21);
 /// - an input range whose elements convert to Yield. Nothing is returned, nothing can be sent.
 template <class Sub>
 detail::delegation<Sub> yield_from(Sub&& sub) {

@@ -192,8 +192,7 @@ TEST(FromGenerator, Clause_6_13_CloseVisitsBothAndNamesWhoIgnoresIt) {
 awaiting ignores_exit() {
     try {
         co_yield 1;
-    } catch (const generator_exit&) {
-    }
+    } catch (const generator_exit&) {}
     co_yield 2;
     co_return 3;
 }

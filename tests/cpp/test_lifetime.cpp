@@ -52,7 +52,7 @@ counting make_awaits(trace& log, const std::string& name, counting inner) {
 }
 const trace leaf_first = {"1 local", "1 parameter", "2 local", "2 parameter", "3 local", "3 parameter"};
 
-TEST(Lifetime, Clause_12_1_DestructorsRunLeafFirstAndNothingIsThrown) {
+TEST(Lifetime, Clause_12_1_12_8_DestructorsRunLeafFirstAndNothingIsThrown) {
     trace log;
     {
         auto c = make_awaits(log, "3", make_awaits(log, "2", make_leaf(log, "1")));

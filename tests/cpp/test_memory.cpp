@@ -1,11 +1,11 @@
 // tests/cpp/test_memory.cpp — where frames live: the recycling per thread, allocators, and what happens when they fail.
 // SPDX-License-Identifier: MIT
+#include "allocation.hpp"
 #include "support.hpp"
 
 #include <array>
 #include <atomic>
 #include <cstddef>
-#include <cstdlib>
 #include <memory>
 #include <memory_resource>
 #include <new>
@@ -14,47 +14,6 @@
 #include <thread>
 #include <utility>
 #include <vector>
-
-// What the program allocates is counted, and can be made to fail, where the sanitizers do not want to do that
-// themselves.
-#if ISTHMUS_RECYCLE_FRAMES && !defined(__SANITIZE_THREAD__)
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define TEST_COUNTS_NEW 0
-#endif
-#endif
-#if !defined(TEST_COUNTS_NEW)
-#define TEST_COUNTS_NEW 1
-#endif
-#else
-#define TEST_COUNTS_NEW 0
-#endif
-
-namespace {
-
-std::atomic<long> allocated = 0; ///< calls of operator new
-std::atomic<long> freed = 0;
-thread_local bool out_of_memory = false;
-
-} // namespace
-
-#if TEST_COUNTS_NEW
-void* operator new(std::size_t size) {
-    if (out_of_memory) {
-        throw std::bad_alloc();
-    }
-    ++allocated;
-    if (void* const memory = std::malloc(size)) {
-        return memory;
-    }
-    throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept {
-    freed += memory != nullptr;
-    std::free(memory);
-}
-void operator delete(void* memory, std::size_t) noexcept { operator delete(memory); }
-#endif
 
 namespace {
 
@@ -83,18 +42,15 @@ coroutine<int> awaits(int times) {
 // -------------------------------------------------------------------------------------------------------
 
 TEST(Memory, FramesAreRecycled) {
-    if (!TEST_COUNTS_NEW) {
-        GTEST_SKIP() << "a sanitizer looks after the memory here";
-    }
     EXPECT_EQ(awaits(10).send().returned(), 10);
     pauses(0).send();
-    const long before = allocated;
+    const long before = test::allocations();
     EXPECT_EQ(awaits(1000).send().returned(), 1000);
     for (int i = 0; i < 1000; ++i) {
         auto c = pauses(i);
         c.send();
     }
-    EXPECT_EQ(allocated - before, 0);
+    EXPECT_EQ(test::allocations() - before, ISTHMUS_RECYCLE_FRAMES ? 0 : 2001);
 }
 
 template <std::size_t Size>
@@ -135,9 +91,6 @@ TEST(Memory, WhatIsKeptIsBounded) {
 }
 
 TEST(Memory, WhatIsKeptIsFreedAtTheEndOfTheThread) {
-    if (!TEST_COUNTS_NEW) {
-        GTEST_SKIP() << "a sanitizer looks after the memory here";
-    }
     const auto work = [] {
         for (int i = 0; i < 100; ++i) {
             auto c = pauses(i);
@@ -145,11 +98,11 @@ TEST(Memory, WhatIsKeptIsFreedAtTheEndOfTheThread) {
         }
     };
     std::thread(work).join();
-    const long before = allocated - freed;
+    const long before = test::live_allocations();
     for (int i = 0; i < 10; ++i) {
         std::thread(work).join();
     }
-    EXPECT_EQ(allocated - freed, before);
+    EXPECT_EQ(test::live_allocations(), before);
 }
 
 TEST(Memory, DestroyedOnAnotherThreadThanMadeOn) {
@@ -499,17 +452,13 @@ TEST(Memory, WhenAnInnerFrameCannotBeMadeItsAwaiterFails) {
 }
 
 TEST(Memory, WhenNewFailsTheCallThrows) {
-    if (!TEST_COUNTS_NEW) {
-        GTEST_SKIP() << "a sanitizer looks after the memory here";
-    }
-    out_of_memory = true;
     bool thrown = false;
     try {
+        const test::failing_allocation failing(1);
         static_cast<void>(of_size<70'000>().state());
     } catch (const std::bad_alloc&) {
         thrown = true;
     }
-    out_of_memory = false;
     EXPECT_TRUE(thrown);
 }
 

@@ -71,8 +71,7 @@ TEST_F(NeverAwaited, Clause_11_4_StillIfTheOnlySendWasRefused) {
         auto c = waits();
         EXPECT_ERROR(c.send(5), isthmus::send_to_unstarted, test::unstarted);
         auto d = waits();
-        EXPECT_ERROR(d.throw_(std::exception_ptr()), isthmus::not_an_exception,
-                     isthmus::not_an_exception().what());
+        EXPECT_ERROR(d.throw_(std::exception_ptr()), isthmus::not_an_exception, isthmus::not_an_exception().what());
     }
     EXPECT_EQ(log, (trace{"waits", "waits"}));
 }

@@ -229,8 +229,7 @@ TEST(Nothrow, AnIgnoredGeneratorExitPasses) {
             while (true) {
                 try {
                     co_yield 1;
-                } catch (const generator_exit&) {
-                }
+                } catch (const generator_exit&) {}
             }
         }
         static counting awaits(counting& inner) { co_return co_await nothrow(inner); }
@@ -543,6 +542,227 @@ TEST(WithError, NothingIsThrownOnTheWay) {
     };
     EXPECT_EQ(test::caught<boom>(outer::observed().try_send().error()), "deep");
     EXPECT_EQ(most, 0);
+}
+
+TEST(Nothrow, AnExhaustedGenerator) {
+    using plain = generator<int, none, int>;
+    struct local {
+        static plain values() {
+            co_yield 1;
+            co_return 2;
+        }
+        static counting awaits(isthmus::generator_based_coroutine<int, none, int>& source) {
+            try {
+                co_return co_await nothrow(source);
+            } catch (...) {
+                co_return -1;
+            }
+        }
+    };
+    auto ended = from_generator(local::values());
+    ended.send();
+    ended.send();
+    auto a = local::awaits(ended);
+    EXPECT_EQ(test::caught<isthmus::generator_exhausted>([&] { a.send(); }),
+              std::string(isthmus::generator_exhausted().what()));
+    auto shared = from_generator(local::values()); // another finishes it meanwhile
+    auto b = local::awaits(shared);
+    b.send();
+    shared.send();
+    EXPECT_EQ(test::caught<isthmus::generator_exhausted>([&] { b.send(); }),
+              std::string(isthmus::generator_exhausted().what()));
+}
+
+// The awaiter's object dies while what it awaits runs and fails, yields or is closed.
+TEST(Nothrow, TheAwaitersObjectDiesMeanwhile) {
+    struct local {
+        static counting destroys(std::unique_ptr<counting>& owner, trace& log, char how) {
+            const note at_end(log, "inner");
+            if (how == 'c') {
+                try {
+                    co_yield 1;
+                } catch (const generator_exit&) {
+                    owner.reset();
+                    throw;
+                }
+            }
+            owner.reset();
+            log.push_back("went on");
+            if (how == 'y') {
+                co_yield 1;
+            }
+            co_yield with_error(boom("x"));
+        }
+        static counting passes(counting inner, trace& log) {
+            const note at_end(log, "outer");
+            co_return co_await nothrow(inner);
+        }
+    };
+    for (const char how : {'f', 'y', 'c'}) {
+        for (const bool middle : {false, true}) {
+            trace log;
+            std::unique_ptr<counting> owner;
+            counting root;
+            owner = std::make_unique<counting>(local::passes(local::destroys(owner, log, how), log));
+            counting* driven = owner.get();
+            if (middle) {
+                struct top {
+                    static counting awaits(counting& inner) { co_return co_await nothrow(inner); }
+                };
+                root = top::awaits(*owner);
+                driven = &root;
+            }
+            auto first = driven->try_send();
+            if (how == 'c') {
+                EXPECT_TRUE(driven->try_close().closed());
+                EXPECT_EQ(log, (trace{"inner", "outer"}));
+                continue;
+            }
+            EXPECT_EQ(first.failed(), how == 'f');
+            EXPECT_EQ(owner, nullptr);
+            if (how == 'y' && middle) {
+                EXPECT_EQ(test::caught<boom>(root.try_send().error()), "x");
+            }
+            EXPECT_EQ(log, (trace{"went on", "inner", "outer"}));
+        }
+    }
+}
+
+// 7.9: what is awaited is taken by another, and runs, ends or comes back.
+TEST(AsOutcome, WhatIsAwaitedIsStolen) {
+    struct local {
+        static counting observes(counting& inner, std::string& seen) {
+            const auto ended = co_await as_outcome(inner.await());
+            if (ended.failed()) {
+                try {
+                    std::rethrow_exception(ended.error());
+                } catch (const isthmus::protocol_error& error) {
+                    seen = error.what();
+                } catch (const boom& error) {
+                    seen = error.what();
+                }
+                co_return -1;
+            }
+            co_return ended.returned();
+        }
+        static counting drives(counting*& other) {
+            co_yield 1;
+            other->send();
+            co_return 7;
+        }
+    };
+    std::string seen;
+    counting back = counts(3);
+    auto a = local::observes(back, seen);
+    EXPECT_EQ(a.send().yielded(), 1);
+    EXPECT_EQ(back.send().yielded(), 2);
+    EXPECT_EQ(a.send().yielded(), 3);
+    EXPECT_EQ(a.send().returned(), 3);
+    counting gone = counts(3);
+    auto b = local::observes(gone, seen);
+    b.send();
+    gone.close();
+    EXPECT_EQ(b.send().returned(), -1);
+    EXPECT_EQ(seen, test::finished);
+    counting* driven = nullptr;
+    counting running = local::drives(driven);
+    auto c = local::observes(running, seen);
+    c.send();
+    driven = &c;
+    EXPECT_EQ(running.send().returned(), 7); // drives c, which finds it running
+    EXPECT_EQ(seen, test::executing);
+    EXPECT_EQ(c.state(), coroutine_state::closed);
+    counting failing = fails("f");
+    auto d = local::observes(failing, seen);
+    d.send();
+    auto thief = local::observes(failing, seen);
+    EXPECT_EQ(thief.send().returned(), -1); // it fails in the thief's step
+    EXPECT_EQ(seen, "f");
+    EXPECT_EQ(d.send().returned(), -1);
+    EXPECT_EQ(seen, test::finished);
+}
+
+// 7.9: two wait for one that ends by with_error(): its last awaiter gets the error, the other that it is gone.
+TEST(WithError, AwaitedByTwo) {
+    struct local {
+        static counting raises() {
+            co_yield 1;
+            co_yield 2;
+            co_yield with_error(boom("x"));
+        }
+        static counting passes(counting& inner) { co_return co_await nothrow(inner.await()); }
+        static counting throws(counting& inner) { co_return co_await inner.await(); }
+    };
+    for (const bool swapped : {false, true}) {
+        counting inner = local::raises();
+        counting first = swapped ? local::throws(inner) : local::passes(inner);
+        counting second = swapped ? local::passes(inner) : local::throws(inner);
+        first.send();
+        second.send();
+        EXPECT_ERROR(second.send(), boom, "x");
+        EXPECT_EQ(inner.state(), coroutine_state::closed);
+        EXPECT_ERROR(first.send(), isthmus::already_finished, test::finished);
+        EXPECT_EQ(first.state(), coroutine_state::closed);
+    }
+}
+
+// 6.7, 6.9: while a chain is closed, each level tries to close and to destroy the others.
+TEST(Nothrow, ClosingWhileClosing) {
+    struct local {
+        static counting tries(std::vector<counting>& all, trace& log, counting inner, bool leaf) {
+            try {
+                if (leaf) {
+                    co_yield 1;
+                }
+                co_return co_await nothrow(inner);
+            } catch (const generator_exit&) {
+                for (counting& each : all) {
+                    const auto ended = each.try_close();
+                    log.push_back(ended.failed() ? test::caught<isthmus::already_executing>(ended.error()) : "closed");
+                }
+                all.clear();
+                throw;
+            }
+        }
+    };
+    trace log;
+    std::vector<counting> all;
+    all.push_back(local::tries(all, log, local::tries(all, log, {}, true), false));
+    all.front().send();
+    counting driven = std::move(all.front());
+    all.clear();
+    struct top {
+        static counting awaits(counting& inner) { co_return co_await nothrow(inner); }
+    };
+    all.push_back(std::move(driven));
+    counting root = top::awaits(all.front());
+    root.close();
+    EXPECT_EQ(root.state(), coroutine_state::closed);
+}
+
+// A generator that closes, and then destroys, the one that delegates to it.
+TEST(WithError, AGeneratorClosesItsDelegator) {
+    struct local {
+        static generator<int> closes(std::unique_ptr<generator<int>>& outer, trace& log) {
+            const note at_end(log, "inner");
+            EXPECT_ERROR(outer->close(), isthmus::already_executing, "generator already executing"); // 6.7
+            co_yield 1;
+            outer.reset();
+            co_yield 2;
+            log.push_back("unreachable");
+        }
+        static generator<int> delegates(std::unique_ptr<generator<int>>& outer, trace& log) {
+            const note at_end(log, "outer");
+            co_yield yield_from(closes(outer, log));
+        }
+    };
+    trace log;
+    std::unique_ptr<generator<int>> outer;
+    outer = std::make_unique<generator<int>>(local::delegates(outer, log));
+    generator<int>* const driven = outer.get();
+    EXPECT_EQ(driven->send().yielded(), 1);
+    EXPECT_EQ(driven->send().yielded(), 2); // destroyed when it suspends
+    EXPECT_EQ(log, (trace{"inner", "outer"}));
 }
 
 } // namespace

@@ -141,7 +141,12 @@ coroutine<bool, int*> looks_at_the_slot() {
 coroutine<bool, int*> looks_deeper(int depth) {
     slot += 100;
     const int* const before = &slot;
-    const bool result = depth == 0 ? co_await looks_at_the_slot() : co_await looks_deeper(depth - 1);
+    bool result = false;
+    if (depth == 0) {
+        result = co_await looks_at_the_slot();
+    } else {
+        result = co_await looks_deeper(depth - 1);
+    }
     slot += 1000;
     co_return result && &slot != before;
 }

@@ -1,5 +1,5 @@
-// tests/cpp/test_yield_from.cpp — co_yield yield_from(...): Python's `yield from` (PEP 380; 5.19–5.24, 6.9, 6.13, 15.7).
-// SPDX-License-Identifier: MIT
+// tests/cpp/test_yield_from.cpp — co_yield yield_from(...): Python's `yield from` (PEP
+// 380; 5.19–5.24, 6.9, 6.13, 15.7). SPDX-License-Identifier: MIT
 #include "support.hpp"
 
 #include <list>
@@ -351,8 +351,7 @@ TEST(YieldFrom, Clause_15_7_ALevelThatIgnoresTheExitIsNamed) {
 generator<int, none, int> returns_on_exit() {
     try {
         co_yield 1;
-    } catch (const generator_exit&) {
-    }
+    } catch (const generator_exit&) {}
     co_return 5;
 }
 generator<int, none, int> drops_its_result() { co_return co_yield yield_from(returns_on_exit()); }

@@ -1,4 +1,4 @@
-"""Compiles and runs every fenced code block of *.md and docs/**/*.md, so that none of them can rot.
+"""Compiles and runs every fenced code block of *.md, docs/**/*.md and examples/sansio/*.md, so that none can rot.
 
 ``cpp``             is compiled with our warnings as errors, and run if it has a ``main``. A block with NB_MODULE or
                     PYBIND11_MODULE becomes an extension module for the ``python`` blocks of the same file.
@@ -28,12 +28,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BUILD = ROOT / "build" / "docs"
+EXAMPLES = [ROOT / "examples/sansio/README.md"]
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
 CPP = ["-std=c++20", *WARNINGS, f"-I{ROOT / 'include'}"]
 MODULE = re.compile(r"^(NB_MODULE|PYBIND11_MODULE)\((\w+),", re.MULTILINE)
 MAIN = re.compile(r"^int main\(", re.MULTILINE)
 DIRECTIVE = re.compile(r"<!-- test: (continues|compile-only|output) -->")
-COMMANDS = ("apt-get install ", "cd ", "cmake ", "git clone ", "pip install ", "python ", "tests/", "tools/")
+COMMANDS = ("apt-get install ", "build/", "cd ", "cmake ", "git clone ", "pip install ", "python ", "tests/", "tools/")
 
 
 @dataclass
@@ -148,11 +149,11 @@ def check_cpp(block: Block, compiler: str) -> str:
     if module := MODULE.search(block.text):
         build_module(block, compiler, module[1], module[2])
     elif MAIN.search(block.text):
-        execute([compiler, *CPP, source, "-o", block.file])
+        execute([compiler, *CPP, f"-I{block.path.parent}", source, "-o", block.file])
         if block.run:
             return execute([block.file])
     else:
-        execute([compiler, *CPP, "-fsyntax-only", source])
+        execute([compiler, *CPP, f"-I{block.path.parent}", "-fsyntax-only", source])
     return ""
 
 
@@ -213,12 +214,16 @@ def check(block: Block, compiler: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("files", nargs="*", type=Path, help="default: *.md and docs/**/*.md")
+    parser.add_argument("files", nargs="*", type=Path, help="default: all of them")
     parser.add_argument("--compiler", default="g++")
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     files = [path.resolve() for path in options.files]
-    files = files or [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+    files = files or [
+        *sorted(ROOT.glob("*.md")),
+        *sorted((ROOT / "docs").rglob("*.md")),
+        ROOT / "examples/sansio/README.md",
+    ]
 
     blocks = [block for path in files for block in blocks_of(path)]
     for block in blocks:

@@ -5,7 +5,11 @@
 
 Kinds of programs: `mixed` uses everything at random; `chains` are 2 to 5 levels, each with a small handler around its
 await; `shared` is mixed with coroutines that the driver and every function drive, await and let go, behind each
-other's back. A mismatch is shrunk, printed with what reproduces it, and the exit status is 1.
+other's back; in `crossing` the functions are coroutines, generators and coroutines in an any_coroutine, which are
+awaited and yielded from directly, through awaitable classes that lack some members of the protocol, through another
+any_coroutine, nothrow() and as_outcome(); `dying` compares the order of destructors where coroutines die suspended.
+A mismatch is shrunk, printed as Python, as C++ and with what reproduces it, and the exit status is 1. First come the
+programs in the folder `regressions`, each of which has once told a faulty core from CPython.
 What is left out of the comparison, and why, is told in reference.py.
 """
 
@@ -24,12 +28,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+import program as language
+from cplusplus import cplusplus
 from program import KINDS, Program, make
 from reference import CLOSE_HAS_VALUE, Machine
 from shrink import shrink
 
 BATCH = 1000  # programs per process of the interpreter
 PATIENCE = 300.0  # seconds for one batch
+REGRESSIONS = Path(__file__).parent / "regressions"
 
 
 class Interpreter:
@@ -149,6 +156,10 @@ class Fuzzer:
         index = failure.case.index
         print(f"\n{kind}: MISMATCH, seed {self.seed}, program {index}")
         print(f"reproduce with: --kind {kind} --seed {self.seed} --only {index}")
+        self.explain(failure)
+
+    def explain(self, failure: Failure) -> None:
+        """Shrinks the program and prints it."""
         print(failure.result.problem)
         program = failure.case.program
         if not self.fails(program):
@@ -161,12 +172,33 @@ class Fuzzer:
         result = self.interpreter.run([program.text()])
         actual = result.traces[0] if result.traces else []
         print(program.listing())
-        print(f"\nAs text:\n{program.text()}")
+        print("\nAs C++ (g++ -std=c++20 -I include -I tests/fuzz program.cpp):\n")
+        print(cplusplus(program, CLOSE_HAS_VALUE))
+        print(f"As text:\n{program.text()}")
+        print(f"\nAs a file for {REGRESSIONS.name}/:\n{program!r}")
         for name, trace in (("CPython", expected), ("C++", actual)):
             print(f"\n{name}:", *trace, sep="\n    ")
         print("\nDifference (- CPython, + C++):")
         print(*difflib.unified_diff(expected, actual, lineterm="", n=1), sep="\n")
         print(result.problem)
+
+    def regressions(self) -> bool:
+        """Compares the programs that are kept: Program(...) as Python, after a comment on what it has found."""
+        files = sorted(REGRESSIONS.glob("*.txt"))
+        for file in files:
+            program = eval(file.read_text(), vars(language))
+            assert isinstance(program, Program)
+            trace = self.machine.run(program)
+            if trace is None:
+                continue  # on this version of CPython
+            case = Case(0, program, program.text(), trace)
+            failure = self.failure([case], self.interpreter.run([case.text]))
+            if failure is not None:
+                print(f"\n{file.name}: MISMATCH")
+                self.explain(failure)
+                return False
+        print(f"regressions: {len(files)} programs with equal traces", flush=True)
+        return True
 
     def run(self, kind: str, count: int, deadline: float) -> bool:
         """Compares `count` programs, or as many as the time allows."""
@@ -221,7 +253,7 @@ def main() -> int:
     )
     parser.add_argument("--interpreter", type=Path, required=True, help="the program built from interpreter.cpp")
     parser.add_argument("--kind", choices=KINDS, action="append", help="default: all of them")
-    parser.add_argument("--count", type=int, default=20_000, help="programs to compare of each kind (%(default)s)")
+    parser.add_argument("--count", type=int, default=10_000, help="programs to compare of each kind (%(default)s)")
     parser.add_argument("--seconds", type=float, help="stop after this time, instead of a count")
     parser.add_argument("--seed", default=str(secrets.randbelow(10**9)), help="default: a random one; always printed")
     parser.add_argument("--only", type=int, metavar="INDEX", help="run just this program of the seed, and print it")
@@ -231,6 +263,8 @@ def main() -> int:
 
     print(f"seed {options.seed}, Python {sys.version.split()[0]}", flush=True)
     fuzzer = Fuzzer(Interpreter(options.interpreter.resolve()), options.seed)
+    if options.only is None and not fuzzer.regressions():
+        return 1
     kinds: list[str] = options.kind or list(KINDS)
     for position, kind in enumerate(kinds):
         if options.only is not None:

@@ -9,6 +9,7 @@ value, too, so that equal traces mean equal identities.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -20,7 +21,7 @@ ERRORS = ("E1", "E2", "GeneratorExit", "GX")  # GX: a subclass of GeneratorExit,
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """send(value), throw(error) or close(); on the root, or on the shared coroutine with the index `on`."""
+    """send(value), throw(error) or close(), or let go of it; on the root, or on the shared coroutine number `on`."""
 
     verb: str
     value: int | None = None
@@ -42,6 +43,8 @@ class Operation:
                 return f"t {self.error} {self.value}"
             case "send":
                 return f"s {'N' if self.value is None else self.value}"
+            case "let go":
+                return "x"
             case _:
                 return "c"
 
@@ -145,6 +148,31 @@ class Await(Statement):
         return f"{'w' if self.through else 'A'} {self.number} {self.target.text()}"
 
 
+DUCKS = "01234567"  # which of send(value) (1), throw (2) and close (4) an awaitable class has
+VIA = {"x": "erased", "y": "through_erased", "z": "erased_duck", **{d: f"duck{d}" for d in DUCKS}}
+
+
+@dataclass(slots=True)
+class Cross(Statement):
+    """Awaits a new or an existing coroutine through something that is no coroutine of the library: an any_coroutine (x,
+    y: its await-iterator, z: one that holds a duck) or a duck, an awaitable class. Or directly (d), but with
+    nothrow() or as_outcome() in C++, which also the others may have; in Python `how` makes no difference."""
+
+    number: int
+    awaited: int | Target
+    via: str
+    how: str
+
+    def python(self) -> str:
+        what = f"new(f{self.awaited}, near)" if isinstance(self.awaited, int) else self.awaited.python()
+        return f"got({self.number}, await {VIA.get(self.via, 'checked')}({what}))"
+
+    def text(self) -> str:
+        if isinstance(self.awaited, int):
+            return f"C {self.number} {self.via} {self.how} {self.awaited}"
+        return f"B {self.number} {self.via} {self.how} {self.awaited.text()}"
+
+
 @dataclass(slots=True)
 class Drive(Statement):
     """Drives a coroutine by hand and records what came of it; an error is swallowed, or raised on."""
@@ -224,14 +252,20 @@ class Return(Statement):
 
 @dataclass(slots=True)
 class Raise(Statement):
+    """Raises E1 or E2 perhaps from a cause: `handled` is the exception that is being handled, else a class."""
+
     error: str
     payload: int
+    cause: str = ""
+    cause_payload: int = 0
 
     def python(self) -> str:
-        return f"raise {exception(self.error, self.payload)}"
+        cause = "handled()" if self.cause == "handled" else exception(self.cause, self.cause_payload)
+        return f"raise {exception(self.error, self.payload)}" + (f" from {cause}" if self.cause else "")
 
     def text(self) -> str:
-        return f"e {self.error} {self.payload}"
+        cause = "h" if self.cause == "handled" else f"{self.cause} {self.cause_payload}" if self.cause else "-"
+        return f"e {self.error} {self.payload} {cause}"
 
 
 @dataclass(slots=True)
@@ -272,6 +306,26 @@ class Loop(Statement):
 
     def text(self) -> str:
         return f"o {self.count} {block_text(self.body)}"
+
+    def blocks(self) -> list[Block]:
+        return [self.body]
+
+
+@dataclass(slots=True)
+class Guarded(Statement):
+    """A block with a local variable whose destructor leaves a trace."""
+
+    number: int
+    body: Block
+
+    def lines(self, indent: str) -> Iterator[str]:
+        yield f"{indent}try:"
+        yield from block_lines(self.body, indent + "    ")
+        yield f"{indent}finally:"
+        yield f"{indent}    died({self.number})"
+
+    def text(self) -> str:
+        return f"G {self.number} {block_text(self.body)}"
 
     def blocks(self) -> list[Block]:
         return [self.body]
@@ -329,12 +383,32 @@ def block_text(block: Block) -> str:
 
 @dataclass(slots=True)
 class Function:
-    """`variables` holds the function of each coroutine variable at the start; a plain one neither yields nor awaits
-    what does, and is a coroutine without a Yield type in C++. Returns 1000 + its index when it reaches its end."""
+    """`variables` holds the function of each coroutine variable at the start. The form: c, a coroutine; x, one in an
+    any_coroutine in C++; g, a generator-based one; p, a plain one, which neither yields nor awaits what does, and has
+    no Yield type in C++. Returns 1000 + its index when it reaches its end."""
 
     body: Block
     variables: list[int] = field(default_factory=list)
-    plain: bool = False
+    form: str = "c"
+
+    def python(self, index: int) -> Iterator[str]:
+        if self.form == "g":
+            yield "@types.coroutine"
+        yield f"{'def' if self.form == 'g' else 'async def'} f{index}(near):"
+        if self.variables:
+            yield f"    v = [None] * {len(self.variables)}"
+            yield from (f"    {New(i, f).python()}" for i, f in enumerate(self.variables))
+        lines = block_lines(self.body, "    ", empty=False)
+        yield from map(of_generator, lines) if self.form == "g" else lines
+        if self.form == "g":
+            yield "    yield from ()"  # so that it is one
+        yield f"    return {1000 + index}"
+
+
+def of_generator(line: str) -> str:
+    """A line of a coroutine as it is in a generator."""
+    line = re.sub(r"await y\((\d+)\)", r"(yield \1)", line)
+    return re.sub(r"await (.*)\)$", r"(yield from \1))", line)
 
 
 def callees(function: Function) -> Iterator[int]:
@@ -344,6 +418,8 @@ def callees(function: Function) -> Iterator[int]:
         for statement in blocks.pop():
             if isinstance(statement, AwaitCall | New):
                 yield statement.function
+            elif isinstance(statement, Cross) and isinstance(statement.awaited, int):
+                yield statement.awaited
             else:
                 blocks.extend(statement.blocks())
 
@@ -351,24 +427,20 @@ def callees(function: Function) -> Iterator[int]:
 @dataclass(slots=True)
 class Program:
     """`mode` chooses between forms that must not differ: 0 send, throw_(E&&) and close, 1 the try_ forms, 2 send,
-    throw_(exception_ptr) and close of the await-iterator."""
+    throw_(exception_ptr) and close of the await-iterator; with 4 added, what leaves a function is raised by with_error.
+    In a `dying` one coroutines that die suspended are compared, too."""
 
     functions: list[Function]
     operations: list[Operation]
     shared: list[int]
     mode: int
+    dying: bool = False
 
     def python(self) -> str:
         """The functions, as they run in CPython."""
         out: list[str] = []
         for index in sorted(self.reachable()):
-            function = self.functions[index]
-            out.append(f"async def f{index}(near):")
-            if function.variables:
-                out.append(f"    v = [None] * {len(function.variables)}")
-                out.extend(f"    {New(i, f).python()}" for i, f in enumerate(function.variables))
-            out.extend(block_lines(function.body, "    ", empty=False))
-            out.append(f"    return {1000 + index}")
+            out.extend(self.functions[index].python(index))
         return "\n".join(out) + "\n"
 
     def reachable(self) -> set[int]:
@@ -389,9 +461,7 @@ class Program:
                 out.append("c 0 { }")
                 continue
             variables = " ".join(map(str, function.variables))
-            out.append(
-                f"{'p' if function.plain else 'c'} {len(function.variables)} {variables} {block_text(function.body)}"
-            )
+            out.append(f"{function.form} {len(function.variables)} {variables} {block_text(function.body)}")
         out.append(f"{len(self.shared)} {' '.join(map(str, self.shared))}")
         out.append(f"{len(self.operations)} {' '.join(f'{op.on} {op.text()}' for op in self.operations)}")
         return " ".join(" ".join(out).split())
@@ -401,7 +471,8 @@ class Program:
         out = [self.python(), "", "root = f0"]
         out.extend(f"g[{index}] = f{function}" for index, function in enumerate(self.shared))
         for op in self.operations:
-            out.append(f"drive({'root' if op.on < 0 else f'g[{op.on}]'}, {op.python()})")
+            name = "root" if op.on < 0 else f"g[{op.on}]"
+            out.append(f"{name} = None" if op.verb == "let go" else f"drive({name}, {op.python()})")
         return "\n".join(out)
 
 
@@ -434,6 +505,11 @@ STATEMENTS = {
     "drive shared": 11.0,
     "drop shared": 1.5,
 }
+# What a program of the kind `crossing` has beside that, and what one of the kind `dying` has.
+CROSSING = {"cross": 20.0, "cross variable": 9.0, "cross shared": 9.0, "cross running": 1.0, "call": 8.0, "await": 7.0}
+DYING = {"yield": 28.0, "cross": 18.0, "call": 12.0, "guard": 26.0, "mark": 3.0, "loop": 3.0}
+DYING_QUIETLY = {"drive": 16.0, "new": 3.0, "swap": 2.0}  # no errors, but variables
+DYING_LOUDLY = {"try": 14.0, "raise": 6.0, "reraise": 4.0}
 CATCHES = {
     "E1": 3.0,
     "E2": 1.5,
@@ -448,9 +524,12 @@ CATCHES = {
 class Maker:
     """Makes one program from one random generator."""
 
-    def __init__(self, rng: random.Random, mode: int) -> None:
+    def __init__(self, rng: random.Random, mode: int, kind: str = "mixed") -> None:
         self.random = rng.random
         self.mode = mode
+        self.crossing = kind == "crossing"
+        self.dying = kind == "dying"
+        self.quiet = False  # a dying program without errors
         self.numbers = 0
         self.costs: dict[int, int] = {}
         self.functions: dict[int, Function] = {}
@@ -473,6 +552,23 @@ class Maker:
             if at < 0:
                 return name
         return name
+
+    def form(self) -> str:
+        return self.pick({"c": 5, "g": 4, "x": 2}) if self.crossing or self.dying else "c"
+
+    def cross(self, awaited: int | Target, in_generator: bool, in_try: bool) -> Cross:
+        via = self.pick({"d": 6, "x": 3, "y": 1.5, "z": 1.5, "7": 2, **dict.fromkeys(DUCKS[:-1], 0.6)})
+        if self.dying and via in DUCKS:
+            via = str(int(via) | 1)  # an AttributeError would refer to the object that lacks send(value)
+        how = "p" if in_generator else self.pick({"p": 2, "o": 1} if in_try else {"p": 2, "o": 1, "n": 2})
+        return Cross(self.number(), awaited, via, how)
+
+    def a_raise(self, errors: dict[str, float], in_handler: bool) -> Raise:
+        error = self.pick(errors)
+        if error not in ("E1", "E2") or self.chance(0.7):
+            return Raise(error, self.number())
+        cause = "handled" if in_handler and self.chance(0.7) else self.pick({"E1": 1, "E2": 1})
+        return Raise(error, self.number(), cause, self.number())
 
     def operation(self, first: bool = False) -> Operation:
         at = self.random()
@@ -499,10 +595,10 @@ class Maker:
 
     def chain(self) -> Program:
         levels = 2 + self.below(4)
-        functions = [Function(self.level(index, index == levels - 1)) for index in range(levels)]
+        functions = [self.level(index, index == levels - 1, self.form()) for index in range(levels)]
         return Program(functions, self.operations(), [], self.mode)
 
-    def level(self, index: int, leaf: bool) -> Block:
+    def level(self, index: int, leaf: bool, form: str) -> Function:
         inner: Block = []
         if leaf:
             inner.extend(self.a_yield() for _ in range(1 + self.below(3)))
@@ -510,7 +606,10 @@ class Maker:
             if self.chance(0.15):
                 inner.append(self.a_yield())
             at = self.random()
-            inner.append(AwaitCall(self.number(), index + 1, kept=at < 0.2, through=at > 0.85))
+            awaits: Statement = AwaitCall(self.number(), index + 1, kept=at < 0.2, through=at > 0.85)
+            if self.crossing and at > 0.2:
+                awaits = self.cross(index + 1, form == "g", in_try=True)
+            inner.append(awaits)
             if self.chance(0.2):
                 inner.append(self.a_yield())
         handlers: list[Handler] = []
@@ -525,7 +624,11 @@ class Maker:
             body.insert(0, self.a_yield())
         if self.chance(0.35):
             body.append(self.a_yield())
-        return body
+        if body is inner and not leaf and form != "g" and self.chance(0.4):
+            for statement in inner:
+                if isinstance(statement, Cross):
+                    statement.how = "n"
+        return Function(body, form=form)
 
     def reaction(self, in_handler: bool) -> Block:
         """What a small handler does: return, raise, yield (more than once, and then one of the others), or go on."""
@@ -536,7 +639,7 @@ class Maker:
         if at < 0.3:
             block.append(Return(self.number()))
         elif at < 0.5:
-            block.append(Raise(self.pick(dict.fromkeys(ERRORS, 1.0)), self.number()))
+            block.append(self.a_raise(dict.fromkeys(ERRORS, 1.0), in_handler))
         elif at < 0.65 and in_handler:
             block.append(Reraise())
         return block
@@ -547,10 +650,13 @@ class Maker:
     # ---- mixed ----
 
     def mixed(self, shared: bool = False) -> Program:
+        """Through an any_coroutine or a duck that refers to a variable, what is awaited is whatever is there; so in a
+        crossing program, variables keep what they have."""
         count = 2 + self.below(3)
         plain = 1 + self.below(2) if self.chance(0.15) else 0
         self.shared = 1 + self.below(2) if shared else 0
-        moving = self.chance(0.4)  # then variables change their coroutines, and nobody awaits the ancestor
+        # If so, variables change their coroutines, and nobody awaits the ancestor.
+        moving = self.chance(0.4) and not self.crossing
         for index in reversed(range(count + plain)):
             body = Body(self, index, count, count + plain, moving)
             self.functions[index] = body.function
@@ -564,6 +670,26 @@ class Maker:
             ]
         return Program(functions, operations, [1 + self.below(count - 1) for _ in range(self.shared)], self.mode)
 
+    # ---- dying ----
+
+    def dying_program(self) -> Program:
+        """In the end the driver lets go of the root. What a coroutine does then is only the order of destructors, so
+        nothing catches a GeneratorExit. Where errors occur there are no variables, since in CPython a traceback keeps
+        them alive."""
+        self.quiet = self.chance(0.5)
+        count = 2 + self.below(3)
+        for index in reversed(range(count)):
+            body = Body(self, index, count, count, moving=True)
+            self.functions[index] = body.function
+            self.costs[index] = body.spent
+        if self.quiet:
+            values = [self.number() if i and self.chance(0.3) else None for i in range(self.below(6))]
+            operations = [Operation("send", value) for value in values]
+        else:
+            operations = self.operations()[:7]
+        functions = [self.functions[index] for index in range(count)]
+        return Program(functions, [*operations, Operation("let go")], [], self.mode, dying=True)
+
 
 class Body:
     """Makes one function of a mixed program; it calls only functions of higher indices, which exist already."""
@@ -576,8 +702,13 @@ class Body:
         self.moving = moving
         self.spent = 1
         self.factor = 1  # how often the statement at hand runs at most
-        self.function = Function([], plain=index >= count)
-        if self.callable and not self.function.plain:
+        self.plain = index >= count
+        self.function = Function([], form="p" if self.plain else maker.form())
+        self.in_generator = self.function.form == "g"
+        self.trying = 0
+        if self.in_generator:
+            self.plain_callable = range(0)
+        if self.callable and not self.plain and not (maker.dying and not maker.quiet):
             wanted = maker.below(3) if index else maker.below(2) + maker.below(2)
             for _ in range(wanted):
                 callee = self.callee(self.callable)
@@ -588,27 +719,34 @@ class Body:
 
     def weigh(self) -> dict[str, float]:
         weights = dict(STATEMENTS)
-        if self.function.plain:
-            for name in ("yield", "await running"):
-                del weights[name]
+        if self.maker.dying:
+            weights = {**DYING, **(DYING_QUIETLY if self.maker.quiet else DYING_LOUDLY)}
+        elif self.maker.crossing:
+            weights.update(CROSSING)
+            del weights["drop shared"]
+        if self.plain:
+            weights = {name: weight for name, weight in weights.items() if name not in ("yield", "await running")}
             weights["mark"] = 20
             weights["raise"] = 15
-        if self.function.plain or not self.callable:
-            del weights["call"], weights["keep"]
+        unusable: set[str] = set()
+        if self.plain or not self.callable:
+            unusable |= {"call", "keep", "cross"}
         variables = len(self.function.variables)
         if not variables:
-            del weights["await"], weights["through"], weights["drive"]
+            unusable |= {"await", "through", "drive", "cross variable"}
         if not variables or not self.moving:
-            del weights["new"]
+            unusable.add("new")
         if variables < 2 or not self.moving:
-            del weights["swap"]
+            unusable.add("swap")
         if not self.plain_callable:
-            del weights["plain"]
-        if not self.maker.shared or self.function.plain:
-            del weights["await shared"], weights["drive shared"]
+            unusable.add("plain")
+        if not self.maker.shared or self.plain:
+            unusable |= {"await shared", "drive shared", "cross shared"}
         if not self.maker.shared:
-            del weights["drop shared"]
-        return weights
+            unusable.add("drop shared")
+        if self.plain:
+            unusable.add("cross running")
+        return {name: weight for name, weight in weights.items() if name not in unusable}
 
     def callee(self, among: range) -> int | None:
         """A function to call whose cost still fits; it is spent."""
@@ -623,7 +761,7 @@ class Body:
         maker = self.maker
         block: Block = []
         wanted = 1 + maker.below(2 + (depth < 2))
-        if not depth and maker.chance(0.6):
+        if not depth and "try" in self.weights and maker.chance(0.3 if maker.crossing or maker.dying else 0.6):
             block.append(self.a_try(depth, in_handler, in_loop))
         while len(block) < wanted and self.spent < CALL_BUDGET:
             self.spent += self.factor
@@ -641,6 +779,10 @@ class Body:
                 block.append(Loop(count, self.block(depth + 1, in_handler, in_loop=True)))
                 self.factor //= count
                 continue
+            if what == "guard":
+                if depth < 3:
+                    block.append(Guarded(maker.number(), self.block(depth + 1, in_handler, in_loop)))
+                continue
             statement = self.simple(what, depth, in_handler, in_loop)
             if statement is None:
                 continue
@@ -650,15 +792,23 @@ class Body:
         return block
 
     def a_try(self, depth: int, in_handler: bool, in_loop: bool) -> Try:
+        self.trying += 1
+        made = self.try_statement(depth, in_handler, in_loop)
+        self.trying -= 1
+        return made
+
+    def try_statement(self, depth: int, in_handler: bool, in_loop: bool) -> Try:
         maker = self.maker
         body = self.block(depth + 1, in_handler, in_loop)
         handlers: list[Handler] = []
         wanted = 1 + maker.below(2) if maker.chance(0.75) else 0
         for _ in range(wanted):
-            catches = maker.pick(CATCHES)
+            catches = maker.pick({"E1": 2, "E2": 1} if maker.dying else CATCHES)
             handlers.append(Handler(catches, maker.number(), self.block(depth + 1, True, in_loop)))
         final = None
-        if not handlers or maker.chance(0.2):
+        if maker.dying and not handlers:
+            handlers.append(Handler("E1", maker.number(), []))
+        if not maker.dying and (not handlers or maker.chance(0.2)):
             final = self.block(depth + 1, in_handler, in_loop)
         return Try(body, handlers, final, maker.number())
 
@@ -675,6 +825,15 @@ class Body:
                     return None
                 kept = what == "keep"
                 return AwaitCall(maker.number(), callee, kept, through=not kept and maker.chance(0.2))
+            case "cross":
+                callee = self.callee(self.callable)
+                return None if callee is None else maker.cross(callee, self.in_generator, self.trying > 0)
+            case "cross variable":
+                return maker.cross(self.variable(), self.in_generator, self.trying > 0)
+            case "cross shared":
+                return maker.cross(self.a_shared(), self.in_generator, self.trying > 0)
+            case "cross running":
+                return maker.cross(self.ancestor(), self.in_generator, self.trying > 0)
             case "plain":
                 callee = self.callee(self.plain_callable)
                 return None if callee is None else AwaitCall(maker.number(), callee, kept=False)
@@ -697,7 +856,10 @@ class Body:
             case "raise":
                 if not depth and maker.chance(0.7):
                     return None
-                return Raise(maker.pick({"E1": 4, "E2": 2, "GeneratorExit": 2, "GX": 1}), maker.number())
+                errors = {"E1": 4.0, "E2": 2.0}
+                if not maker.dying:
+                    errors |= {"GeneratorExit": 2.0, "GX": 1.0}
+                return maker.a_raise(errors, in_handler)
             case "return":
                 return Return(maker.number()) if depth or maker.chance(0.3) else None
             case "reraise":
@@ -711,6 +873,8 @@ class Body:
                 return Swap(0, maker.below(len(self.function.variables) - 1) + 1)
 
     def drive(self, target: Target, first: bool = False) -> Drive:
+        if self.maker.dying:
+            return Drive(self.maker.number(), target, Operation("send"), reraise=False)
         return Drive(self.maker.number(), target, self.maker.operation(first), reraise=self.maker.chance(0.15))
 
     def variable(self) -> Target:
@@ -730,12 +894,15 @@ class Body:
         return self.ancestor()
 
 
-KINDS = ("mixed", "chains", "shared")
+KINDS = ("mixed", "chains", "shared", "crossing", "dying")
 
 
 def make(kind: str, seed: str, index: int) -> Program:
     """The program with this index; equal arguments give an equal program in every process and Python version."""
-    maker = Maker(random.Random(f"{seed}/{kind}/{index}"), index % 2 or index % 4)
+    mode = index % 2 or index % 4
+    if kind in ("crossing", "dying") and index // 4 % 2:
+        mode += 4
+    maker = Maker(random.Random(f"{seed}/{kind}/{index}"), mode, kind)
     match kind:
         case "chains":
             return maker.chain()
@@ -743,5 +910,9 @@ def make(kind: str, seed: str, index: int) -> Program:
             return maker.mixed()
         case "shared":
             return maker.mixed(shared=True)
+        case "crossing":
+            return maker.chain() if index % 3 == 0 else maker.mixed(shared=index % 3 == 1)
+        case "dying":
+            return maker.dying_program()
         case _:
             raise ValueError(kind)

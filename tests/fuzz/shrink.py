@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 
-from program import Await, AwaitCall, Block, Drive, Function, Loop, Program, State, Try
+from program import Await, AwaitCall, Block, Cross, Drive, Function, Guarded, Loop, Program, Raise, Target, Try
 
 
 def shrink(program: Program, fails: Callable[[Program], bool], seconds: float = 60) -> Program:
@@ -48,6 +48,9 @@ def edits(program: Program) -> Iterator[Callable[[], Program]]:
         size //= 2
     if program.mode:
         yield partial(replace, program, mode=0)
+    for index, function in enumerate(program.functions):
+        if function.form in "gx":
+            yield partial(with_form_c, program, index)
     for index, operation in enumerate(operations):
         if operation.verb == "send" and operation.value is not None:
             plain = replace(operation, value=None)
@@ -89,11 +92,11 @@ def changes(block: Block, at: int) -> Iterator[Change]:
         del b[at]
 
     yield delete
-    if isinstance(statement, Loop | Try):
+    if isinstance(statement, Loop | Guarded | Try):
 
         def hoist(b: Block) -> None:
             s = b[at]
-            assert isinstance(s, Loop | Try)
+            assert isinstance(s, Loop | Guarded | Try)
             b[at : at + 1] = s.body
 
         yield hoist
@@ -115,6 +118,21 @@ def changes(block: Block, at: int) -> Iterator[Change]:
                 s.final = None
 
             yield drop_final
+    for name, simple in (("how", "p"), ("via", "d")):
+        if isinstance(statement, Cross) and getattr(statement, name) != simple:
+
+            def plain(b: Block, name: str = name, simple: str = simple) -> None:
+                setattr(b[at], name, simple)
+
+            yield plain
+    if isinstance(statement, Raise) and statement.cause:
+
+        def without_cause(b: Block) -> None:
+            s = b[at]
+            assert isinstance(s, Raise)
+            s.cause = ""
+
+        yield without_cause
     for name in ("kept", "through", "reraise"):
         if isinstance(statement, AwaitCall | Await | Drive) and getattr(statement, name, False):
 
@@ -130,12 +148,19 @@ def changed(program: Program, where: int, change: Change) -> Program:
     return result
 
 
+def with_form_c(program: Program, index: int) -> Program:
+    result = copy.deepcopy(program)
+    result.functions[index].form = "c"
+    return result
+
+
 def highest_variable(function: Function) -> int:
     highest = -1
     for block in nested(function.body):
         for statement in block:
-            if isinstance(statement, Await | Drive | State) and statement.target.kind == "v":
-                highest = max(highest, statement.target.index)
+            target = statement.awaited if isinstance(statement, Cross) else getattr(statement, "target", None)
+            if isinstance(target, Target) and target.kind == "v":
+                highest = max(highest, target.index)
             elif variables := [getattr(statement, name, -1) for name in ("variable", "first", "second")]:
                 highest = max(highest, *variables)
     return highest

@@ -132,6 +132,37 @@ py::coroutine<int> completes(int ms, int value) {
     start(ms, set_value(done.callback(), value));
     co_return co_await done;
 }
+int refuses() { throw std::invalid_argument("refused"); }
+/// The errors of a worker and of a callback, passed on and looked at without a throw.
+py::coroutine<int> passes_error(bool worker) {
+    if (worker) {
+        co_return co_await isthmus::nothrow(py::in_thread(&refuses));
+    }
+    py::completion<int> done;
+    start(1, set_error(done.callback()));
+    co_return co_await isthmus::nothrow(done);
+}
+py::coroutine<std::string> observes_error(bool worker, bool at_once) {
+    isthmus::outcome<isthmus::none, int> ended(std::in_place_index<1>, 0);
+    if (worker) {
+        ended = co_await isthmus::as_outcome(py::in_thread(&refuses));
+    } else {
+        py::completion<int> done;
+        if (at_once) {
+            done.callback().set_exception(std::make_exception_ptr(std::invalid_argument("refused")));
+            co_await py::in_thread(&nothing); // then it has been delivered
+        } else {
+            start(1, set_error(done.callback()));
+        }
+        ended = co_await isthmus::as_outcome(done);
+    }
+    try {
+        std::rethrow_exception(ended.error());
+    } catch (const std::invalid_argument& e) {
+        co_return e.what();
+    }
+}
+
 py::coroutine<int> completes_with_error() {
     py::completion<int> done;
     start(1, set_error(done.callback()));
@@ -186,6 +217,8 @@ NB_MODULE(nb_threads, m) {
     m.def("witnesses", [] { return witnesses.load(); });
     m.def("completes", &completes);
     m.def("completes_with_error", &completes_with_error);
+    m.def("passes_error", &passes_error);
+    m.def("observes_error", &observes_error);
     m.def("completes_never", &completes_never);
     m.def("completes_at_once", &completes_at_once);
     m.def("completes_before_await", &completes_before_await);

@@ -144,6 +144,8 @@ void push(std::vector<instruction>& todo, PyObject* steps) {
 ///     await, yield: of the operand       call: the operand, with the register        return: the operand
 ///     give: return the register          raise: the operand                          reraise: the register
 /// An error that `caught` matches becomes the register, and the handler's steps replace what is left.
+/// `Quiet`: errors that it does not handle leave it without a C++ throw.
+template <bool Quiet>
 py::coroutine<object> script(object steps) {
     std::vector<instruction> todo;
     push(todo, steps.ptr());
@@ -154,30 +156,40 @@ py::coroutine<object> script(object steps) {
         std::optional<object> raised;
         std::exception_ptr error;
         try {
-            if (now.kind == "await") {
+            const bool handles = !now.caught.is_none();
+            if (now.kind == "await" && Quiet && !handles) {
+                last = co_await isthmus::nothrow(py::await(now.operand));
+            } else if (now.kind == "await" && Quiet) {
+                auto ended = co_await isthmus::as_outcome(py::await(now.operand));
+                if (ended.failed()) {
+                    error = ended.error();
+                } else {
+                    last = std::move(ended).returned();
+                }
+            } else if (now.kind == "await") {
                 last = co_await py::await(now.operand);
             } else if (now.kind == "yield") {
-                last = co_yield now.operand;
+                object sent = co_yield now.operand; // g++ 12 cannot assign a co_yield in a template
+                last = std::move(sent);
             } else if (now.kind == "call") {
                 last = py::checked(PyObject_CallOneArg(now.operand.ptr(), last.ptr()));
             } else if (now.kind == "return") {
                 co_return now.operand;
             } else if (now.kind == "give") {
                 co_return last;
-            } else if (now.kind == "raise") {
-                raise(now.operand);
             } else {
-                raise(last);
+                const object raising = now.kind == "raise" ? now.operand : last;
+                if (Quiet && !handles && PyExceptionInstance_Check(raising.ptr())) {
+                    co_yield isthmus::with_error(py::detail::to_exception_ptr(raising));
+                }
+                raise(raising);
             }
-        } catch (const py::base_exception& e) {
-            raised = e.value();
-            error = std::current_exception();
         } catch (...) {
             error = std::current_exception();
-            py::detail::set_from_exception(error, nullptr);
-            raised = py::detail::take_raised();
         }
         if (error) {
+            py::detail::set_from_exception(error, nullptr);
+            raised = py::detail::take_raised();
             if (now.caught.is_none() || !PyErr_GivenExceptionMatches(raised->ptr(), now.caught.ptr())) {
                 std::rethrow_exception(std::move(error));
             }
@@ -226,7 +238,8 @@ PyMethodDef functions[] = {
     raw::def<deep_plain>("deep_plain"),
     raw::def<await_shared>("await_shared"),
     raw::def<by_reference>("by_reference"),
-    raw::def<script>("script"),
+    raw::def<script<false>>("script"),
+    raw::def<script<true>>("quiet_script"),
     raw::def<iter_send>("iter_send"),
     raw::def<throw_from_cpp>("throw_from_cpp"),
     {nullptr, nullptr, 0, nullptr},

@@ -1,9 +1,7 @@
 """C++ coroutines on asyncio and uvloop, and driven by hand: each test also holds for CPython's own coroutines."""
 
 import asyncio
-import collections.abc
 import contextvars
-import inspect
 import threading
 from collections.abc import Callable, Generator
 from typing import Any
@@ -35,22 +33,18 @@ from support import (
 pytestmark = pytest.mark.parametrize("loop", LOOPS)
 
 
-# ---- what it is ----------------------------------------------------------------------------------
-
-
-def test_what_it_is_taken_for(language: Any, loop: str) -> None:
-    coroutine = language.value(1)
-    assert isinstance(coroutine, collections.abc.Coroutine)
-    assert isinstance(coroutine, collections.abc.Awaitable)
-    assert inspect.isawaitable(coroutine)
-    assert asyncio.iscoroutine(coroutine)
-    assert run(coroutine, loop) == 1
+async def cancel(task: asyncio.Task[Any]) -> None:
+    """Cancels a task once it has started; it must end by that."""
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
 
 
 # ---- running -------------------------------------------------------------------------------------
 
 
-def test_asyncio_run(language: Any, loop: str) -> None:
+def test_18_2_19_1_asyncio_run(language: Any, loop: str) -> None:
     if loop == "asyncio":
         assert asyncio.run(language.value(42)) == 42
     assert run(language.pass_through(asyncio.sleep(0, "slept")), loop) == "slept"
@@ -168,7 +162,7 @@ def test_wait_and_as_completed(language: Any, loop: str) -> None:
     run(main(), loop)
 
 
-def test_create_task(language: Any, loop: str) -> None:
+def test_18_2_18_5_create_task(language: Any, loop: str) -> None:
     async def main() -> None:
         coroutine = language.pass_through(asyncio.sleep(0, "result"))
         task = asyncio.create_task(coroutine, name="named")
@@ -182,26 +176,47 @@ def test_create_task(language: Any, loop: str) -> None:
         failed = asyncio.create_task(language.script([do_raise(error)]))
         await asyncio.wait([failed])
         assert failed.exception() is error
+        refused = language.value(1)
+        with pytest.raises(TypeError, match="Passing coroutines is forbidden"):
+            await asyncio.wait([refused])
+        refused.close()
 
     run(main(), loop)
 
 
-def test_the_task_that_is_written_in_python(language: Any, loop: str) -> None:
+@pytest.mark.parametrize("error", [GeneratorExit(), StopAsyncIteration()], ids=repr)
+def test_18_5_other_exceptions_are_the_tasks(language: Any, loop: str, error: BaseException) -> None:
+    async def main() -> None:
+        task = asyncio.create_task(language.script([do_await(asyncio.sleep(0)), do_raise(error)]))
+        await asyncio.wait([task])
+        assert task.exception() is error
+
+    run(main(), loop)
+
+
+def test_18_7_repr_of_a_task(language: Any, loop: str) -> None:
+    async def main() -> None:
+        task = asyncio.create_task(language.pass_through(asyncio.sleep(0)))
+        await asyncio.sleep(0)
+        assert "coro=<pass_through() " in repr(task) or "coro=<pass_through()>" in repr(task)
+        assert "defined at" not in repr(task)
+        await task
+
+    run(main(), loop)
+
+
+def test_18_3_the_task_that_is_written_in_python(language: Any, loop: str) -> None:
     async def main() -> None:
         log: list[str] = []
         make: Callable[[Any], asyncio.Task[Any]] = asyncio.tasks._PyTask  # type: ignore[attr-defined]
         assert await make(language.pass_through(asyncio.sleep(0.001, "result"))) == "result"
-        task = make(language.guarded(asyncio.sleep(10), log))
-        await asyncio.sleep(0)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+        await cancel(make(language.guarded(asyncio.sleep(10), log)))
         assert log == GUARDS
 
     run(main(), loop)
 
 
-def test_eager_tasks(language: Any, loop: str) -> None:
+def test_18_9_eager_tasks(language: Any, loop: str) -> None:
     if VERSION < (3, 12):
         pytest.skip("eager tasks came with 3.12")
     if loop == "uvloop" and VERSION == (3, 13):
@@ -272,7 +287,7 @@ def test_primitives(language: Any, loop: str) -> None:
     run(main(), loop)
 
 
-def test_context_variables(language: Any, loop: str) -> None:
+def test_13_1_context_variables(language: Any, loop: str) -> None:
     variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="none")
     seen: list[str] = []
 
@@ -294,14 +309,14 @@ def test_context_variables(language: Any, loop: str) -> None:
 # ---- what the loop refuses -----------------------------------------------------------------------
 
 
-def test_bad_yield(language: Any, loop: str) -> None:
+def test_18_4_bad_yield(language: Any, loop: str) -> None:
     with pytest.raises(RuntimeError, match="Task got bad yield: 1"):
         run(language.yields([1]), loop)
     error = run(language.script([do_yield(1, RuntimeError, [do_await(asyncio.sleep(0)), do_return("goes on")])]), loop)
     assert error == "goes on"
 
 
-def test_yield_none_reschedules(language: Any, loop: str) -> None:
+def test_18_4_yield_none_reschedules(language: Any, loop: str) -> None:
     assert run(language.yields([None, None]), loop) == [None, None]
     assert run(language.deep_plain(10, 5), loop) == 10
 
@@ -309,7 +324,7 @@ def test_yield_none_reschedules(language: Any, loop: str) -> None:
 # ---- cancellation --------------------------------------------------------------------------------
 
 
-def test_cancel_before_the_start(language: Any, loop: str) -> None:
+def test_18_3_cancel_before_the_start(language: Any, loop: str) -> None:
     log: list[str] = []
 
     async def main() -> None:
@@ -323,7 +338,7 @@ def test_cancel_before_the_start(language: Any, loop: str) -> None:
     assert log == []
 
 
-def test_cancel_with_a_message(language: Any, loop: str) -> None:
+def test_18_3_cancel_with_a_message(language: Any, loop: str) -> None:
     seen: list[Any] = []
 
     async def main() -> None:
@@ -377,7 +392,7 @@ def test_exits_pass_through_cpp_frames(language: Any, loop: str, error: BaseExce
 
 
 @pytest.mark.parametrize("error", EXITS[1:], ids=repr)
-def test_exits_leave_the_loop(language: Any, loop: str, error: BaseException) -> None:
+def test_18_5_exits_leave_the_loop(language: Any, loop: str, error: BaseException) -> None:
     log: list[str] = []
 
     async def fail() -> None:
@@ -430,11 +445,7 @@ def test_mixed_chains(language: Any, loop: str, levels: int) -> None:
             await tower(levels, fail(), *languages)
         assert caught.value is error
         log: list[str] = []
-        task = asyncio.create_task(tower(levels, language.guarded(asyncio.sleep(10), log), *languages))
-        await asyncio.sleep(0)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+        await cancel(asyncio.create_task(tower(levels, language.guarded(asyncio.sleep(10), log), *languages)))
         assert log == GUARDS
 
     run(main(), loop)

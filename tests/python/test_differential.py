@@ -8,6 +8,7 @@ import random
 import sys
 import warnings
 from collections.abc import Generator
+from types import SimpleNamespace
 from typing import Any
 
 import native
@@ -223,7 +224,12 @@ class Run:
         return self.trace[:]
 
 
+quiet = SimpleNamespace(script=raw_protocol.quiet_script)
+"""C++ without a throw: nothrow(), as_outcome() and with_error()."""
+
 MIXTURES: dict[str, tuple[Any, ...]] = {
+    "quiet cpp": (quiet,),
+    "quiet cpp, native, cpp": (quiet, native, raw_protocol),
     "cpp": (raw_protocol,),
     "cpp, native": (raw_protocol, native),
     "native, cpp": (native, raw_protocol),

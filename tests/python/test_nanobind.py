@@ -37,13 +37,13 @@ def stub_of(module: ModuleType) -> str:
     return text
 
 
-def test_the_stub_names_what_awaiting_gives() -> None:
+def test_21_4_the_stub_names_what_awaiting_gives() -> None:
     stub = stub_of(nb_bindings).splitlines()
     for line in EXPECTED.splitlines():
         assert line in stub
 
 
-def test_the_stub_is_valid_for_mypy(tmp_path: Path) -> None:
+def test_21_4_the_stub_is_valid_for_mypy(tmp_path: Path) -> None:
     user = tmp_path / "user.py"
     (tmp_path / "nb_bindings.pyi").write_text(stub_of(nb_bindings))
     user.write_text(

@@ -4,18 +4,24 @@
 """
 
 import asyncio
+import collections.abc
+import contextlib
 import contextvars
 import copy
+import functools
 import gc
+import inspect
 import marshal
 import pickle
 import re
 import sys
 import threading
 import types
+import unittest
+import unittest.mock
 import warnings
 import weakref
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any
 
 import native
@@ -130,7 +136,7 @@ def test_1_7_no_instance_dictionary(language: Any) -> None:
     coroutine.close()
 
 
-def test_1_8_no_iteration_attributes(language: Any) -> None:
+def test_no_iteration_attributes(language: Any) -> None:
     coroutine = language.value(1)
     assert not hasattr(coroutine, "__iter__")
     assert not hasattr(coroutine, "__next__")
@@ -476,7 +482,9 @@ def by_traced_await(coroutine: Any) -> Callable[[Any], Any]:
     [by_send, by_wrapper, by_iter_send, by_native_await, by_cpp_await, by_traced_await],
     ids=lambda e: e.__name__,
 )
-def test_3_3_all_entry_points_behave_alike(language: Any, entry: Callable[[Any], Callable[[Any], Any]]) -> None:
+def test_3_3_14_1_14_3_14_5_all_entry_points_behave_alike(
+    language: Any, entry: Callable[[Any], Callable[[Any], Any]]
+) -> None:
     step = entry(language.yields([1, None, (2, 3)]))
     assert step(None) == ("yielded", 1)
     assert step(None) == ("yielded", None)
@@ -968,6 +976,20 @@ def test_5_17_no_cycle_when_the_handled_exception_is_thrown(language: Any) -> No
         assert e.__context__ is None
 
 
+def test_5_18_raise_without_an_exception(language: Any) -> None:
+    def raises(_: object) -> None:
+        raise
+
+    with pytest.raises(RuntimeError, match=exactly("No active exception to reraise")):
+        language.script([do_call(raises)]).send(None)
+    coroutine = language.script([do_yield(1), do_call(raises)])
+    coroutine.send(None)
+    try:
+        raise Boom
+    except Boom as handled:
+        assert outcome(coroutine.send, None) == ("raised", handled)
+
+
 def test_5_19_the_innermost_is_first(language: Any, awaiter: Any) -> None:
     log: list[str] = []
     inner = language.script([do_yield(1, Boom, [do_log(log, "inner"), do_return("from inner")])])
@@ -1417,7 +1439,7 @@ def test_7_6_a_finished_coroutine_cannot_be_awaited(language: Any, awaiter: Any)
             awaiter.pass_through(coroutine).send(None)
 
 
-def test_7_7_a_suspended_coroutine_cannot_be_awaited(language: Any, awaiter: Any) -> None:
+def test_7_7_7_10_a_suspended_coroutine_cannot_be_awaited(language: Any, awaiter: Any) -> None:
     if language is native:
         inner: Any = language.pass_through(Iterator(1, 2))
         assert inner.send(None) == 1
@@ -1454,7 +1476,7 @@ def test_7_8_a_running_coroutine_cannot_be_awaited(language: Any, awaiter: Any) 
         one.send(None)
 
 
-def test_7_9_a_wrapper_continues_a_started_coroutine(language: Any, awaiter: Any) -> None:
+def test_7_9_7_10_a_wrapper_continues_a_started_coroutine(language: Any, awaiter: Any) -> None:
     inner = language.yields([1, 2, 3, 4])
     assert inner.send(None) == 1
     outer = awaiter.pass_through(awaitable(inner.__await__))
@@ -1475,7 +1497,7 @@ def test_7_9_closing_behind_the_awaiters_back(language: Any, awaiter: Any) -> No
         outer.send(None)
 
 
-def test_7_11_not_iterable(language: Any) -> None:
+def test_7_11_7_13_not_iterable(language: Any) -> None:
     coroutine = suspended(language)
     cases: list[tuple[Callable[[], Any], str]] = [
         (lambda: iter(coroutine), "'coroutine' object is not iterable"),
@@ -1504,6 +1526,15 @@ async def loop_over(coroutine: Any) -> None:
         pass
 
 
+# ---- 8: introspection ----------------------------------------------------------------------------
+
+
+def test_8_10_a_cpp_body_has_no_python_locals() -> None:
+    coroutine = suspended(raw_protocol)
+    assert inspect.getcoroutinelocals(coroutine) == {}
+    coroutine.close()
+
+
 # ---- 9: the object that __await__ returns --------------------------------------------------------
 
 
@@ -1517,8 +1548,6 @@ def test_9_1_a_new_wrapper_each_time(language: Any) -> None:
 
 
 def test_9_2_what_it_has_and_has_not(language: Any) -> None:
-    from collections.abc import Awaitable, Coroutine, Iterator
-
     coroutine = language.value(1)
     wrapper = coroutine.__await__()
     assert iter(wrapper) is wrapper
@@ -1529,7 +1558,7 @@ def test_9_2_what_it_has_and_has_not(language: Any) -> None:
         weakref.ref(wrapper)
     with pytest.raises(TypeError, match=exactly("cannot create 'coroutine_wrapper' instances")):
         type(wrapper)()
-    assert isinstance(wrapper, Iterator)
+    assert isinstance(wrapper, collections.abc.Iterator)
     assert isinstance(wrapper, Generator)
     assert not isinstance(wrapper, Awaitable)
     assert not isinstance(wrapper, Coroutine)
@@ -1578,7 +1607,7 @@ def test_9_5_a_list_of_it_has_the_yields(language: Any) -> None:
 # ---- 10: copies and pickles ----------------------------------------------------------------------
 
 
-def test_10_1_neither_copied_nor_pickled(language: Any) -> None:
+def test_10_1_10_2_neither_copied_nor_pickled(language: Any) -> None:
     coroutine = suspended(language)
     for thing, name in ((coroutine, "coroutine"), (coroutine.__await__(), "coroutine_wrapper")):
         text = exactly(f"cannot pickle '{name}' object")
@@ -1740,7 +1769,7 @@ def test_11_7_without_the_hook_the_plain_warning(language: Any, monkeypatch: pyt
     assert [(w.category, str(w.message)) for w in shown] == [(RuntimeWarning, "coroutine 'value' was never awaited")]
 
 
-def test_11_7_a_hook_that_raises(language: Any, monkeypatch: pytest.MonkeyPatch, unraisable: list[Any]) -> None:
+def test_11_7_11_8_a_hook_that_raises(language: Any, monkeypatch: pytest.MonkeyPatch, unraisable: list[Any]) -> None:
     error = Boom("hook")
 
     def hook(_: object) -> None:
@@ -1962,6 +1991,135 @@ def test_13_4_tracing_changes_nothing(language: Any) -> None:
     finally:
         sys.settrace(before)
     assert plain == traced == [1, 2, ("returned", ["a", "b"])]
+
+
+# ---- 14 to 22: what other code makes of it -------------------------------------------------------
+
+
+def test_14_6_next_works_without_an_attribute() -> None:
+    """`await` resumes the object itself, so that it is an iterator to the C API, if not to Python."""
+    coroutine = raw_protocol.yields([1])
+    assert next(coroutine) == 1
+    assert not hasattr(coroutine, "__next__")
+    coroutine.close()
+
+
+def test_15_4_types_coroutine_returns_it_as_it_is(language: Any) -> None:
+    coroutine = language.value(1)
+    make: Callable[[], Any] = types.coroutine(lambda: coroutine)
+    assert make() is coroutine
+    assert finish(coroutine) == 1
+
+
+def test_16_2_17_3_17_9_18_1_what_it_is_taken_for(language: Any) -> None:
+    coroutine = language.value(1)
+    assert isinstance(coroutine, Coroutine)
+    assert isinstance(coroutine, Awaitable)
+    assert inspect.isawaitable(coroutine)
+    assert asyncio.iscoroutine(coroutine)
+    wrapper = coroutine.__await__()
+    assert not isinstance(wrapper, Awaitable)
+    assert not inspect.isawaitable(wrapper)
+    assert not asyncio.iscoroutine(wrapper)
+    coroutine.close()
+
+
+def test_18_10_debug_mode_refuses_it_as_a_callback(language: Any) -> None:
+    async def main() -> None:
+        running = asyncio.get_running_loop()
+        running.set_debug(True)
+        coroutine = language.value(1)
+        with pytest.raises(TypeError, match=r"coroutines cannot be used with call_soon\(\)"):
+            running.call_soon(coroutine)
+        coroutine.close()
+
+    run(main())
+
+
+class Manager:
+    """An asynchronous context manager and iterator, whose methods are of one language."""
+
+    def __init__(self, language: Any) -> None:
+        self.language = language
+        self.items = [1, 2]
+
+    def __aenter__(self) -> Any:
+        return self.language.value("entered")
+
+    def __aexit__(self, *_: object) -> Any:
+        return self.language.value(True)
+
+    def __aiter__(self) -> "Manager":
+        return self
+
+    def __anext__(self) -> Any:
+        if self.items:
+            return self.language.value(self.items.pop(0))
+        return self.language.script([do_raise(StopAsyncIteration())])
+
+
+def test_19_9_the_standard_librarys_protocols(language: Any) -> None:
+    log: list[object] = []
+
+    async def main() -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            assert await stack.enter_async_context(Manager(language)) == "entered"
+            stack.push_async_callback(language.script, [do_log(log, "callback")])
+            raise Boom("suppressed")
+        manager = Manager(language)
+        assert [item async for item in manager] == [1, 2]
+        assert await anext(manager, "default") == "default"
+        mock = unittest.mock.AsyncMock(side_effect=[language.value(1)])
+        assert await (await mock()) == 1
+
+    run(main())
+    assert log == ["callback"]
+
+
+def test_19_9_asynchronous_test_cases(language: Any) -> None:
+    class Case(unittest.IsolatedAsyncioTestCase):
+        async def test(self) -> None:
+            async with Manager(language) as entered:
+                assert entered == "entered"
+            assert await language.pass_through(asyncio.sleep(0, 1)) == 1
+
+    result = unittest.TestResult()
+    Case("test").run(result)
+    assert result.testsRun == 1
+    assert result.wasSuccessful(), result
+
+
+def test_22_1_within_an_asynchronous_generator(language: Any) -> None:
+    seen: list[Any] = []
+
+    async def generate() -> Any:
+        yield await language.pass_through(Iterator("within", result=1))
+        yield 2
+
+    async def main() -> Any:
+        return [item async for item in generate()]
+
+    before = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(firstiter=seen.append)
+    try:
+        coroutine = main()
+        assert coroutine.send(None) == "within"
+        assert outcome(coroutine.send, None) == ("returned", [1, 2])
+    finally:
+        sys.set_asyncgen_hooks(*before)
+    assert len(seen) == 1
+
+
+def test_22_3_single_dispatch(language: Any) -> None:
+    @functools.singledispatch
+    def kind(_: object) -> str:
+        return "object"
+
+    kind.register(Awaitable, lambda _: "awaitable")
+    kind.register(Coroutine, lambda _: "coroutine")
+    coroutine = language.value(1)
+    assert kind(coroutine) == "coroutine"
+    coroutine.close()
 
 
 def test_references_between_cpp_coroutines_are_legal(language: Any) -> None:

@@ -184,6 +184,19 @@ def test_completion_values_and_errors(run: Run) -> None:
     run(main())
 
 
+@pytest.mark.parametrize("worker", [True, False])
+def test_errors_without_a_throw(run: Run, worker: bool) -> None:
+    """nothrow() and as_outcome() of what another thread brings."""
+
+    async def main() -> None:
+        with pytest.raises(ValueError, match="refused"):
+            await ext.passes_error(worker)
+        assert await ext.observes_error(worker, False) == "refused"
+        assert await ext.observes_error(worker, True) == "refused"
+
+    run(main())
+
+
 def test_many_threads_complete_at_random(run: Run) -> None:
     async def main() -> None:
         results = await asyncio.gather(

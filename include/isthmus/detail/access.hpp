@@ -15,16 +15,6 @@ using sendable = std::conditional_t<std::is_void_v<Send>, none, Send>;
 template <class Send>
 using sendable_pointer = std::remove_reference_t<sendable<Send>>*;
 
-/// After a step that suspended: a coroutine object that died while its frame ran has left the frame to its driver.
-struct at_rest {
-    frame& f;
-    ~at_rest() {
-        if (f.owner == nullptr) [[unlikely]] {
-            discard(f);
-        }
-    }
-};
-
 /// For the layers above, which hold frames without the coroutine object.
 struct frame_access {
     /// The frame, null if it has finished.

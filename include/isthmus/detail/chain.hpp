@@ -21,36 +21,53 @@ inline void drive(activation& step) noexcept {
     } while (step.leaf != nullptr && step.yielded == nullptr);
 }
 
-/// Prepares a step of `f` as a root: takes it out of a chain at rest (7.9: that steals a step), finds its leaf.
-inline misuse begin(frame* f, activation& step) noexcept {
+/// Prepares a step of `root` as a root: takes it out of a chain at rest (7.9: that steals a step), finds its leaf.
+inline misuse begin(frame* const& root, activation& step) noexcept {
+    step.guard.lock(); // before looking at `root`, which whoever drives it clears at its end
+    frame* const f = root;
     if (f == nullptr) [[unlikely]] {
         return misuse::already_finished;
     }
-    step.guard.lock();
     if (f->attached()) [[unlikely]] {
         if (is_running(*f)) {
             return misuse::already_executing;
         }
         detach(*f);
     }
-    if (f->runs_as_root()) [[unlikely]] {
+    const chain_link link = f->link();
+    if (link.runs()) [[unlikely]] {
         return misuse::already_executing;
     }
-    step.leaf = f->created() ? f : f->leaf_at_rest();
+    step.starts = link.created();
+    step.leaf = step.starts ? f : link.leaf();
     return misuse::none;
 }
 
-/// Drives a step that begin() has prepared. Afterwards `f` is at rest if the step yielded, else it has ended.
+/// Drives a step that begin() has prepared. Afterwards `f` has ended or, if the step yielded, is to be brought to rest.
 inline void run_step(frame& f, activation& step) noexcept {
     f.join(step);
     step.leaf->join(step);
     step.guard.unlock();
     drive(step);
-    if (step.yielded != nullptr) {
-        const chain_lock lock;
-        f.rest(step.leaf);
-    }
 }
+
+/// Brings a root that has suspended to rest, when what it yielded has been taken: until then nobody may resume it. A
+/// coroutine object that died while its frame ran has left the frame to its driver.
+struct at_rest {
+    frame& f;
+    activation& step;
+    ~at_rest() {
+        bool abandoned = false;
+        {
+            const chain_lock lock;
+            abandoned = f.owner == nullptr;
+            f.rest(step.leaf);
+        }
+        if (abandoned) [[unlikely]] {
+            discard(f);
+        }
+    }
+};
 
 /// Destroys a frame that never started, as prepared by begin().
 inline void destroy_unstarted(frame& f, activation& step) noexcept {
@@ -96,7 +113,8 @@ inline void native_link::attach(frame& awaiter, frame& target) noexcept {
     next = std::exchange(target.up, this);
     attached = true;
     awaiter.awaiting = this;
-    step.leaf = target.created() ? &target : target.leaf_at_rest();
+    const chain_link link = target.link();
+    step.leaf = link.created() ? &target : link.leaf();
     step.leaf->join(step);
     target.follow(*step.leaf); // no longer created; a root at rest no longer
 }
@@ -112,7 +130,7 @@ inline void native_link::advance(activation& step) noexcept {
     {
         const chain_lock lock;
         if (child == nullptr) {
-            failure = misuse::already_finished;
+            failure = gone;
         } else if (is_running(*child)) {
             failure = misuse::already_executing;
         } else {
@@ -125,8 +143,8 @@ inline void native_link::advance(activation& step) noexcept {
             return;
         }
     }
-    // What was thrown in is dropped with the step that was refused (5.10, 5.11), but a finished generator raises it, and
-    // is no error otherwise (15.7).
+    // What was thrown in is dropped with the step that was refused (5.10, 5.11), but a finished generator raises it,
+    // and is no error otherwise (15.7).
     const bool generator_ended = child == nullptr && child_kind == frame_kind::generator;
     step.sent = nullptr;
     if (!passes_errors) {
@@ -140,7 +158,7 @@ inline void native_link::advance(activation& step) noexcept {
     if (step.injected != nullptr) {
         error = step.take_injected();
     }
-    if (!generator_ended) {
+    if (!generator_ended || (!error && failure != misuse::none)) {
         error = make_misuse(failure, child_kind);
     }
     finish(error);

@@ -44,11 +44,8 @@ inline std::exception_ptr close_below(frame& root, frame* level) noexcept {
         step.injected = &injected;
         raise_in(*level, step, passes);
         if (step.yielded != nullptr) {
-            // It stays suspended, detached; if its object died meanwhile, nobody else would destroy it.
+            const at_rest guard{*level, step}; // it stays suspended, detached
             error = make_misuse(misuse::ignored_generator_exit, level->kind);
-            if (level->owner == nullptr) {
-                discard(*level);
-            }
         } else {
             if (level->error && !is_generator_exit(level->error)) {
                 error = level->error;
@@ -85,17 +82,14 @@ inline std::exception_ptr close_frame(frame& f) noexcept {
     if (const misuse refused = begin(&f, step); refused != misuse::none) {
         return make_misuse(refused, f.kind);
     }
-    if (f.created()) {
+    if (step.starts) {
         destroy_unstarted(f, step);
         return nullptr;
     }
     throw_step(f, step, std::make_exception_ptr(generator_exit()));
     if (step.yielded != nullptr) {
-        std::exception_ptr ignored = make_misuse(misuse::ignored_generator_exit, f.kind);
-        if (f.owner == nullptr) {
-            discard(f);
-        }
-        return ignored;
+        const at_rest guard{f, step};
+        return make_misuse(misuse::ignored_generator_exit, f.kind);
     }
     std::exception_ptr error = std::move(f.error);
     destroy(f);

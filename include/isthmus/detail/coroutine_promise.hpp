@@ -5,6 +5,7 @@
 #include "access.hpp"
 #include "promise.hpp"
 
+#include <coroutine>
 #include <type_traits>
 #include <utility>
 
@@ -29,9 +30,9 @@ public:
 
     using promise_base<Return, Yield, Send>::yield_value;
     template <class Sub>
-    std::suspend_never yield_value(delegation<Sub>&&) {
+    auto yield_value(delegation<Sub>&&) {
         static_assert(!std::is_same_v<Sub, Sub>, "isthmus: a coroutine cannot yield_from; use co_await");
-        return {};
+        return std::suspend_never();
     }
 
 protected:

@@ -34,6 +34,7 @@ struct activation {
     void* yielded = nullptr; ///< set when the chain suspends: the Yield object, which lives in the chain
     const std::exception_ptr* injected = nullptr; ///< raised where the leaf is resumed; taken like `sent`
     bool accepts_none = true;                     ///< whether the root can yield None
+    bool starts = false;                          ///< whether the root has not started before
 
     // Where `yielded` points when there is no object. Not globals, of which each extension module has its own.
     none none_yielded; ///< a level whose Yield is `none` has suspended, whatever the root's Yield is
@@ -84,6 +85,22 @@ protected:
     bool finish(const std::exception_ptr& error) noexcept;
 };
 
+/// What a frame is linked to, as it was when it was looked at.
+class chain_link {
+public:
+    explicit chain_link(std::uintptr_t link) noexcept : link_(link) {}
+    bool created() const noexcept { return link_ == 0; }
+    /// Of a root or leaf.
+    bool runs() const noexcept { return (link_ & 1) != 0; }
+    /// Of the root or the leaf of a running chain.
+    activation& step() const noexcept { return *reinterpret_cast<activation*>(link_ & ~std::uintptr_t{1}); }
+    /// Of a root at rest.
+    frame* leaf() const noexcept { return reinterpret_cast<frame*>(link_); }
+
+private:
+    std::uintptr_t link_;
+};
+
 /// The head of every coroutine's frame: first base of its promise.
 struct frame {
     std::coroutine_handle<> self;
@@ -95,20 +112,18 @@ struct frame {
     std::uint32_t line = 0;       ///< of the co_await or co_yield that it came to last
     frame_kind kind = frame_kind::coroutine;
 
-    bool created() const noexcept { return load() == 0; }
-    /// The running step. Of the root or the leaf of a running chain.
-    activation& step() const noexcept { return *reinterpret_cast<activation*>(load() & ~std::uintptr_t{1}); }
-    /// Of a root at rest.
-    frame* leaf_at_rest() const noexcept { return reinterpret_cast<frame*>(load()); }
-    bool runs_as_root() const noexcept { return (load() & 1) != 0; }
+    chain_link link() const noexcept { return chain_link(link_.load(std::memory_order_relaxed)); }
+    bool created() const noexcept { return link().created(); }
+    activation& step() const noexcept { return link().step(); }
+    frame* leaf_at_rest() const noexcept { return link().leaf(); }
+    bool runs_as_root() const noexcept { return link().runs(); }
     void join(activation& step) noexcept { store(reinterpret_cast<std::uintptr_t>(&step) | 1); }
     void rest(frame* leaf) noexcept { store(reinterpret_cast<std::uintptr_t>(leaf)); }
     /// Takes over the place of `other` in the running chain.
-    void follow(const frame& other) noexcept { store(other.load()); }
+    void follow(const frame& other) noexcept { store(other.link_.load(std::memory_order_relaxed)); }
     bool attached() const noexcept;
 
 private:
-    std::uintptr_t load() const noexcept { return link_.load(std::memory_order_relaxed); }
     void store(std::uintptr_t link) noexcept { link_.store(link, std::memory_order_relaxed); }
 
     // 0: created. Root at rest: the leaf. Root or leaf of a running chain: the activation, with the low bit set.
@@ -126,8 +141,9 @@ struct native_link : delegate {
     bool failed = false;           ///< the child has ended in an error, which passes through
     misuse failure = misuse::none; ///< why awaiting cannot go on, for await_resume
     const frame_kind child_kind;   ///< known also when the child is gone
+    const misuse gone;             ///< what that is then; none for a generator, whose result is empty
 
-    explicit native_link(frame_kind kind) noexcept : child_kind(kind) {}
+    native_link(frame_kind kind, misuse when_gone) noexcept : child_kind(kind), gone(when_gone) {}
     ~native_link() { forget(); }
 
     /// Registers as awaiting `target` and makes it part of the chain that `awaiter` is the running leaf of.
@@ -139,9 +155,7 @@ struct native_link : delegate {
     std::exception_ptr close() noexcept final;
     void destroy_awaited() noexcept final;
     frame* awaited_frame() const noexcept final { return child; }
-    std::string awaited_type() const final {
-        return child_kind == frame_kind::coroutine ? "coroutine" : "generator";
-    }
+    std::string awaited_type() const final { return child_kind == frame_kind::coroutine ? "coroutine" : "generator"; }
 };
 
 inline bool frame::attached() const noexcept { return up != nullptr && up->attached; }

@@ -18,8 +18,8 @@ namespace isthmus::inline v1::detail {
 template <class Generator>
 class [[nodiscard]] generator_iterator {
     using step_type = typename Generator::step_type;
-    using yielded = std::conditional_t<std::is_void_v<typename Generator::yield_type>, none,
-                                       typename Generator::yield_type>;
+    using yielded =
+        std::conditional_t<std::is_void_v<typename Generator::yield_type>, none, typename Generator::yield_type>;
 
 public:
     using iterator_concept = std::input_iterator_tag;
@@ -29,7 +29,8 @@ public:
 
     explicit generator_iterator(Generator& source) : source_(&source) { advance(); }
     generator_iterator(generator_iterator&& other) = default;
-    generator_iterator& operator=(generator_iterator&& other) noexcept(std::is_nothrow_move_constructible_v<step_type>) {
+    generator_iterator&
+    operator=(generator_iterator&& other) noexcept(std::is_nothrow_move_constructible_v<step_type>) {
         if (this != &other) { // not by assigning the step, whose values need only be move-constructible
             source_ = other.source_;
             step_.reset();

@@ -11,8 +11,9 @@
 
 namespace isthmus::inline v1::detail {
 
-/// Goes on with a generator wherever it is (7.9, 15.3), in O(1) unless it is taken from another that waits for it. Throws
-/// already_executing, and missing_value if it has started and its Send has no empty value.
+/// Goes on with a generator wherever it is (7.9, 15.3), in O(1) unless it is taken from another that waits for it.
+/// Throws already_executing, missing_value if it has started and its Send has no empty value, and generator_exhausted
+/// if it has finished and its Return has none.
 template <class Yield, class Send, class Return>
 class generator_awaiter final : public native_awaiter<frame_kind::generator, Return, Yield, Send> {
 public:
@@ -28,6 +29,8 @@ private:
         frame* const target = frame_access::get(awaited);
         if (target != nullptr) {
             take_over<Send>(*target);
+        } else if (!empty_value<Return>::exists) {
+            throw_misuse(misuse::generator_exhausted);
         }
         return target;
     }

@@ -53,8 +53,8 @@ private:
     T awaited_;
 };
 
-/// The awaiter of what is awaited, or the error of making it: both the misuse that co_await itself refuses (7.6–7.8) and
-/// what is refused when the await begins.
+/// The awaiter of what is awaited, or the error of making it: both the misuse that co_await itself refuses (7.6–7.8)
+/// and what is refused when the await begins.
 template <class Awaiter>
 class observed_awaiter {
 public:
@@ -73,7 +73,7 @@ protected:
     }
     ~observed_awaiter() {
         if (made_) {
-            inner.Awaiter::~Awaiter(); // qualified: clang warns of a destructor that is not virtual, which none need be
+            inner.Awaiter::~Awaiter(); // its class is known, though it may be no final one
         }
     }
 

@@ -83,12 +83,16 @@ void take_over(frame& target) {
     }
 }
 
-/// `co_await` of a native coroutine, or `yield_from` a generator: its frames become part of this chain. `target` is null
-/// for a finished generator.
+/// `co_await` of a native coroutine, or `yield_from` a generator: its frames become part of this chain. `target` is
+/// null for a finished generator.
 template <frame_kind Kind, class Return, class Yield, class Send>
 class native_awaiter : native_link {
 public:
-    explicit native_awaiter(frame* target) noexcept : native_link(Kind), target_(target) {}
+    explicit native_awaiter(frame* target) noexcept
+        : native_link(Kind, Kind == frame_kind::coroutine ? misuse::already_finished
+                            : empty_value<Return>::exists ? misuse::none
+                                                          : misuse::generator_exhausted),
+          target_(target) {}
 
     bool await_ready() const noexcept { return Kind == frame_kind::generator && target_ == nullptr; }
     template <class Promise>
@@ -117,8 +121,8 @@ public:
             return step.take_injected();
         }
         if (child == nullptr || failure != misuse::none) [[unlikely]] {
-            const bool generator_ended = Kind == frame_kind::generator && failure == misuse::already_finished;
-            return generator_ended ? nullptr : make_misuse(failure, Kind);
+            const bool empty_result = Kind == frame_kind::generator && failure == misuse::none;
+            return empty_result ? nullptr : make_misuse(failure, Kind);
         }
         if (child->error) [[unlikely]] {
             const finished guard{*child};

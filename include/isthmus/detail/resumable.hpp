@@ -115,6 +115,7 @@ public:
 
     /// created, running, suspended or closed (8). O(1), or O(levels above) for one that is being awaited.
     coroutine_state state() const noexcept {
+        const chain_lock lock;
         if (frame_ == nullptr) {
             return coroutine_state::closed;
         }
@@ -141,6 +142,8 @@ private:
     template <class Result>
     Result raise(std::exception_ptr error);
     template <class Result>
+    static Result deliver(frame& f, activation& step, const std::exception_ptr& error);
+    template <class Result>
     static Result settle(frame& f, activation& step);
     template <class Result>
     static Result fail(std::exception_ptr error);
@@ -163,7 +166,7 @@ Result resumable<Kind, Return, Yield, Send>::drive(sendable_pointer<Send> value)
         return refuse_send<Result>(refused);
     }
     frame& f = *frame_;
-    if (f.created()) {
+    if (step.starts) {
         if constexpr (empty_value<Send>::exists) {
             if (value != nullptr && !empty_value<Send>::test(*value)) [[unlikely]] {
                 return refuse<Result>(misuse::send_to_unstarted);
@@ -196,13 +199,19 @@ Result resumable<Kind, Return, Yield, Send>::raise(std::exception_ptr error) {
         return refuse<Result>(refused);
     }
     frame& f = *frame_;
-    if (f.created()) {
+    if (step.starts) {
         destroy_unstarted(f, step);
         return fail<Result>(std::move(error));
     }
+    return deliver<Result>(f, step, error);
+}
+
+template <frame_kind Kind, class Return, class Yield, class Send>
+template <class Result>
+Result resumable<Kind, Return, Yield, Send>::deliver(frame& f, activation& step, const std::exception_ptr& error) {
     throw_step(f, step, error);
     if (step.yielded == &step.refused) [[unlikely]] {
-        const at_rest guard{f};
+        const at_rest guard{f, step};
         return fail<Result>(std::exchange(step.leaf->error, nullptr));
     }
     return settle<Result>(f, step);
@@ -210,13 +219,18 @@ Result resumable<Kind, Return, Yield, Send>::raise(std::exception_ptr error) {
 
 template <frame_kind Kind, class Return, class Yield, class Send>
 auto resumable<Kind, Return, Yield, Send>::try_close() -> outcome_type {
-    if (const coroutine_state now = state(); now == coroutine_state::closed || now == coroutine_state::created) {
-        if (frame_ != nullptr) {
-            destroy(*frame_);
-        }
+    activation step;
+    step.accepts_none = empty_value<Yield>::exists;
+    if (const misuse refused = begin(frame_, step); refused != misuse::none) {
+        return refused == misuse::already_finished ? outcome_type(std::in_place_index<3>)
+                                                   : refuse<outcome_type>(refused);
+    }
+    frame& f = *frame_;
+    if (f.created()) {
+        destroy_unstarted(f, step);
         return outcome_type(std::in_place_index<3>);
     }
-    outcome_type ended = raise<outcome_type>(std::make_exception_ptr(generator_exit()));
+    outcome_type ended = deliver<outcome_type>(f, step, std::make_exception_ptr(generator_exit()));
     if (ended.done()) {
         return ended;
     }
@@ -233,7 +247,7 @@ template <frame_kind Kind, class Return, class Yield, class Send>
 template <class Result>
 Result resumable<Kind, Return, Yield, Send>::settle(frame& f, activation& step) {
     if (step.yielded != nullptr) {
-        const at_rest guard{f};
+        const at_rest guard{f, step};
         return yielded<Result>(step);
     }
     auto& ended = static_cast<promise_base<Return, Yield, Send>&>(f);

@@ -49,9 +49,12 @@ inline void native_link::forget() noexcept {
     attached = false;
 }
 
-/// Those who still wait for `f` learn that it is gone (7.6).
-inline void release_waiters(frame& f) noexcept {
+/// The coroutine object of `f`, and those who still wait for it, learn that it is gone (7.6).
+inline void cut_off(frame& f) noexcept {
     const chain_lock lock;
+    if (f.owner != nullptr) {
+        *std::exchange(f.owner, nullptr) = nullptr;
+    }
     for (native_link* link = std::exchange(f.up, nullptr); link != nullptr; link = link->next) {
         link->child = nullptr;
         link->attached = false;
@@ -60,10 +63,7 @@ inline void release_waiters(frame& f) noexcept {
 
 /// Destroys one frame that no chain runs through.
 inline void destroy(frame& f) noexcept {
-    if (f.owner != nullptr) {
-        *f.owner = nullptr;
-    }
-    release_waiters(f);
+    cut_off(f);
     f.self.destroy();
 }
 
@@ -104,10 +104,7 @@ inline void discard(frame& f) noexcept {
     // which it may refer: hence a limit that only such towers reach, and for which 100 KB of stack are enough.
     constexpr unsigned nesting_limit = 500;
     if (cache.teardown_depth >= nesting_limit) {
-        if (f.owner != nullptr) {
-            *f.owner = nullptr;
-        }
-        release_waiters(f);
+        cut_off(f);
         f.owner = reinterpret_cast<frame**>(std::exchange(cache.teardown_pending, &f));
         return;
     }

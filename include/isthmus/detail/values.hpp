@@ -80,7 +80,8 @@ private:
 template <class Yield, class Send>
 class yielding_promise : public frame {
 public:
-    yield_reference<Send> yield_value(Yield&& value, std::source_location at = std::source_location::current()) noexcept {
+    yield_reference<Send> yield_value(Yield&& value,
+                                      std::source_location at = std::source_location::current()) noexcept {
         this->line = at.line();
         return yield_reference<Send>(*this, std::addressof(value));
     }
@@ -94,7 +95,8 @@ public:
 template <class Yield, class Send>
 class yielding_promise<Yield&, Send> : public frame {
 public:
-    yield_reference<Send> yield_value(Yield& value, std::source_location at = std::source_location::current()) noexcept {
+    yield_reference<Send> yield_value(Yield& value,
+                                      std::source_location at = std::source_location::current()) noexcept {
         this->line = at.line();
         return yield_reference<Send>(*this, std::addressof(value));
     }

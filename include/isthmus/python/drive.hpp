@@ -65,6 +65,7 @@ inline PySendResult settle(coroutine_object& self, frame& f, activation& step, P
         *result = finish(self, f);
         return *result != nullptr ? PYGEN_RETURN : PYGEN_ERROR;
     }
+    { const isthmus::detail::at_rest at_once{f, step}; }
     *result = nullptr;
     if (step.yielded == &step.refused) {
         set_from_exception(std::exchange(step.leaf->error, nullptr), nullptr);
@@ -112,7 +113,7 @@ inline PySendResult send(PyObject* object_self, PyObject* value, PyObject** resu
     frame& f = *self.root;
     object sent;
     if (value != Py_None) {
-        if (f.created()) {
+        if (step.starts) {
             set_misuse(misuse::send_to_unstarted);
             return PYGEN_ERROR;
         }
@@ -133,7 +134,7 @@ inline PySendResult throw_(PyObject* object_self, object exception, PyObject** r
         return PYGEN_ERROR;
     }
     frame& f = *self.root;
-    if (f.created()) {
+    if (step.starts) {
         isthmus::detail::destroy_unstarted(f, step);
         Py_CLEAR(self.keep_alive);
         set_raised(std::move(exception));

@@ -21,8 +21,13 @@ namespace isthmus::inline v1::py::detail {
 #else
 #define ISTHMUS_STANDARD_LIBRARY "other"
 #endif
+#if ISTHMUS_CHECK_THREADS
+#define ISTHMUS_CHECKED ".checked"
+#else
+#define ISTHMUS_CHECKED ""
+#endif
 inline constexpr const char* abi_tag =
-    "isthmus.v1.layout2." ISTHMUS_STANDARD_LIBRARY ".cxxabi" ISTHMUS_TO_TEXT(__GXX_ABI_VERSION);
+    "isthmus.v1.layout2." ISTHMUS_STANDARD_LIBRARY ".cxxabi" ISTHMUS_TO_TEXT(__GXX_ABI_VERSION) ISTHMUS_CHECKED;
 
 /// One per interpreter and ABI tag, found through a capsule in the interpreter's dictionary. Made by the first module
 /// that needs it, and never freed: a cached pointer to it stays valid when the interpreter is gone.

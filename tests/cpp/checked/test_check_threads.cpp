@@ -1,6 +1,5 @@
-// tests/cpp/checked/test_check_threads.cpp — with ISTHMUS_CHECK_THREADS, two threads that drive one coroutine at the same
-// time: the second always gets already_executing (2.8), and nothing else goes wrong.
-// SPDX-License-Identifier: MIT
+// tests/cpp/checked/test_check_threads.cpp — with ISTHMUS_CHECK_THREADS, two threads that drive one coroutine at the
+// same time: the second always gets already_executing (2.8), and nothing else goes wrong. SPDX-License-Identifier: MIT
 #include "../support.hpp"
 
 #include <atomic>
@@ -83,6 +82,54 @@ TEST(CheckThreads, TheSecondIsAlwaysRefused) {
         EXPECT_EQ(most_inside.load(), 1);
         EXPECT_EQ(c.state(), coroutine_state::closed);
         EXPECT_GE(refused, 0);
+    }
+}
+
+// What a step yielded is taken before another thread can resume, and the end of the frame is seen by all.
+TEST(CheckThreads, ValuesAreTakenWhole) {
+    struct local {
+        static coroutine<std::string, std::string> speaks(int count) {
+            for (int i = 0; i < count; ++i) {
+                co_yield std::string(100, 'x');
+            }
+            co_return std::string(100, 'x');
+        }
+    };
+    for (int round = 0; round < 50; ++round) {
+        auto c = local::speaks(20);
+        std::atomic<int> whole{0};
+        const auto [made, refused] = together([&] {
+            auto step = c.try_send();
+            if (!step.failed()) {
+                whole += (step.done() ? step.returned() : step.yielded()) == std::string(100, 'x');
+            }
+            return step;
+        });
+        EXPECT_EQ(made, 21);
+        EXPECT_EQ(whole, made);
+        EXPECT_GE(refused, 0);
+    }
+}
+
+TEST(CheckThreads, ClosedByManyAtOnce) {
+    for (int round = 0; round < 200; ++round) {
+        auto c = steps(round % 3, 1);
+        if (round % 2 == 0) {
+            c.send();
+        }
+        std::vector<std::thread> threads;
+        for (int i = 0; i < 4; ++i) {
+            threads.emplace_back([&c] {
+                const auto ended = c.try_close();
+                if (ended.failed()) {
+                    EXPECT_EQ(test::caught<isthmus::already_executing>(ended.error()), test::executing);
+                }
+            });
+        }
+        for (std::thread& thread : threads) {
+            thread.join();
+        }
+        EXPECT_EQ(c.state(), coroutine_state::closed);
     }
 }
 
