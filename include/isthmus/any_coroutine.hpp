@@ -13,6 +13,7 @@
 #include <exception>
 #include <new>
 #include <optional>
+#include <string>
 #include <type_traits>
 #include <utility>
 
@@ -139,6 +140,7 @@ public:
 
 private:
     friend class detail::any_waiter<Return, Yield, Send>;
+    friend struct detail::await_target<any_coroutine>;
 
     void* place() noexcept { return storage_; }
     interface& held() noexcept { return *std::launder(reinterpret_cast<interface*>(storage_)); }
@@ -216,6 +218,8 @@ public:
     }
 
 private:
+    friend struct await_target<any_waiter>;
+
     erased_type& awaited() const {
         if (awaited_ == nullptr) {
             throw_misuse(misuse::already_finished);
@@ -243,6 +247,24 @@ struct await_source<any_coroutine<Return, Yield, Send>> {
     static waiter begin(any_coroutine<Return, Yield, Send>&& awaited) { return begin(awaited); }
     /// `co_await c.await()` (7.9).
     static waiter go_on(any_coroutine<Return, Yield, Send>& awaited) { return waiter(awaited); }
+};
+
+template <class Return, class Yield, class Send>
+struct await_target<any_coroutine<Return, Yield, Send>> {
+    using iterator = any_coroutine<Return, Yield, Send>;
+    static frame* frame_of(const iterator& awaited) noexcept { return awaited.held().native_frame(); }
+    static std::string type_of(const iterator& awaited) { return awaited.held().type(); }
+};
+template <class Return, class Yield, class Send>
+struct await_target<any_waiter<Return, Yield, Send>> {
+    using iterator = any_waiter<Return, Yield, Send>;
+    using target = await_target<any_coroutine<Return, Yield, Send>>;
+    static frame* frame_of(const iterator& waiter) noexcept {
+        return waiter.awaited_ != nullptr ? target::frame_of(*waiter.awaited_) : nullptr;
+    }
+    static std::string type_of(const iterator& waiter) {
+        return waiter.awaited_ != nullptr ? target::type_of(*waiter.awaited_) : "any_coroutine";
+    }
 };
 
 } // namespace detail

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "concepts.hpp"
 #include "detail/observed.hpp"
 
 #include <concepts>
@@ -28,6 +29,12 @@ template <class T>
 detail::outcome_awaitable<T> as_outcome(T&& awaited) {
     return detail::outcome_awaitable<T>(std::forward<T>(awaited));
 }
+
+/// What they give is awaitable where x is.
+template <class T>
+inline constexpr bool is_awaitable_v<detail::nothrow_awaitable<T>> = is_awaitable_v<T>;
+template <class T>
+inline constexpr bool is_awaitable_v<detail::outcome_awaitable<T>> = is_awaitable_v<T>;
 
 /// `co_yield with_error(e)` raises e without a C++ throw: the coroutine or generator ends here in it, as if it had left
 /// the body; no `catch` block of the body runs. Throws not_an_exception if e is null.

@@ -497,6 +497,24 @@ TEST(AnyCoroutine, Clause_7_9_ClosingBehindTheAwaiter) {
     EXPECT_ERROR(outer.send(1), isthmus::already_finished, test::finished);
 }
 
+// 8.3: the await chain goes on below it.
+TEST(AnyCoroutine, TheAwaitChainGoesOnInWhatItHolds) {
+    native through = deep(1, deep_echo(1, 1));
+    static_cast<void>(through.send());
+    std::vector<std::string> names;
+    for (const isthmus::await_chain_level level : isthmus::await_chain(through)) {
+        names.push_back(level.name().substr(level.name().rfind(':') + 1));
+    }
+    EXPECT_EQ(names, (std::vector<std::string>{"deep", "deep", "deep_echo", "deep_echo", "echo"}));
+
+    int alive = 0;
+    erased c = duck<>(alive);
+    native outer = awaits(c);
+    static_cast<void>(outer.send());
+    const std::string text = isthmus::await_chain(outer).text();
+    EXPECT_NE(text.find("duck"), std::string::npos) << text;
+}
+
 // ---- lifetime ----
 
 TEST(AnyCoroutine, CanBeMovedWhileItIsAwaited) {

@@ -202,6 +202,15 @@ TEST(Concepts, Clause_16_2_IsAwaitableOfTypes) {
     static_assert(!is_awaitable_v<std::suspend_always>);
 }
 
+TEST(Concepts, Clause_15_6_AGeneratorIsAwaitableOnlyFromGenerator) {
+    using plain = isthmus::generator<int>;
+    using based = decltype(isthmus::from_generator(std::declval<plain>()));
+    static_assert(!is_awaitable_v<plain> && neither<plain>);
+    static_assert(is_awaitable_v<based> && neither<based>);
+    static_assert(is_awaitable_v<decltype(isthmus::nothrow(std::declval<coroutine<int>>()))>);
+    static_assert(!is_awaitable_v<decltype(isthmus::as_outcome(std::declval<plain>()))>);
+}
+
 TEST(Concepts, Clause_16_2_AnEmptyAnyCoroutineIsNotAwaitable) {
     any_coroutine<int> erased;
     EXPECT_FALSE(is_awaitable(erased));

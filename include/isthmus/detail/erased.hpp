@@ -4,13 +4,17 @@
 
 #include "../errors.hpp"
 #include "../step.hpp"
+#include "access.hpp"
 #include "held.hpp"
+#include "names.hpp"
 
 #include <concepts>
 #include <exception>
 #include <new>
 #include <optional>
+#include <string>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 
 namespace isthmus::inline v1::detail {
@@ -32,6 +36,8 @@ public:
     virtual outcome_type try_close() = 0;
     virtual std::optional<coroutine_state> state() const noexcept = 0;
     virtual bool has_value() const noexcept { return true; }
+    virtual frame* native_frame() const noexcept { return nullptr; }
+    virtual std::string type() const { return "any_coroutine"; }
     virtual void move_to(void* place) noexcept = 0;
 
     erased() = default;
@@ -66,6 +72,15 @@ private:
     }
     static outcome_type failed(misuse code) { return outcome_type(std::in_place_index<2>, make_misuse(code)); }
 };
+
+template <class Return, class Yield, class Send>
+frame* native_frame_of(const coroutine<Return, Yield, Send>& native) noexcept {
+    return frame_access::get(native);
+}
+template <class T>
+frame* native_frame_of(const T&) noexcept {
+    return nullptr;
+}
 
 template <class T, class Return, class Yield, class Send>
 class erased_model final : public erased<Return, Yield, Send> {
@@ -140,6 +155,8 @@ public:
             return std::nullopt;
         }
     }
+    frame* native_frame() const noexcept override { return detail::native_frame_of(kept_.get()); }
+    std::string type() const override { return type_name(typeid(kept_.get())); }
     void move_to(void* place) noexcept override { ::new (place) erased_model(std::in_place, std::move(kept_)); }
 
 private:

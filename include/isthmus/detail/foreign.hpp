@@ -9,7 +9,9 @@
 
 #include <exception>
 #include <optional>
+#include <string>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 
 namespace isthmus::inline v1::detail {
@@ -21,6 +23,14 @@ struct await_source {
     static decltype(auto) begin(Awaited&& awaited) {
         return detail::call_await(std::forward<Awaited>(awaited));
     }
+};
+
+/// What people are told about an await-iterator, and the frame behind it if there is one. An erased coroutine
+/// specialises it.
+template <class Iterator>
+struct await_target {
+    static frame* frame_of(const Iterator&) noexcept { return nullptr; }
+    static std::string type_of(const Iterator&) { return type_name(typeid(Iterator)); }
 };
 
 /// Passes each step of the chain on to an object with `send`, and `throw_` and `close` where it has them. `Iterator` is
@@ -129,7 +139,12 @@ private:
         return nullptr;
     }
 
-    std::string awaited_type() const override { return type_name(typeid(std::remove_cvref_t<Iterator>)); }
+    frame* awaited_frame() const noexcept override {
+        return await_target<std::remove_cvref_t<Iterator>>::frame_of(iterator_);
+    }
+    std::string awaited_type() const override {
+        return await_target<std::remove_cvref_t<Iterator>>::type_of(iterator_);
+    }
 
     void check() {
         if (const std::exception_ptr error = take_failure()) {
