@@ -3,8 +3,8 @@
 #pragma once
 
 #include "concepts.hpp"
-#include "errors.hpp"
 #include "detail/require.hpp"
+#include "errors.hpp"
 #include "step.hpp"
 
 #include <exception>
