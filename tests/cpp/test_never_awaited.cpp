@@ -39,7 +39,7 @@ TEST_F(NeverAwaited, Clause_11_1_OneThatDiesUnstarted) {
     EXPECT_EQ(log, trace{"waits"});
 }
 
-TEST_F(NeverAwaited, OneThatIsReplaced) {
+TEST_F(NeverAwaited, Clause_11_10_OneThatIsReplaced) {
     auto c = waits();
     c = waits();
     EXPECT_EQ(log, trace{"waits"});
