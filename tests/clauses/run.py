@@ -23,7 +23,7 @@ LIST = ROOT / "tests/clauses/clauses.toml"
 TABLE = ROOT / "docs/clauses.md"
 SPECIFICATION = ROOT.parent / "shared/spec/protocol.md"  # is not part of the project; compared where it exists
 
-CPP_CLAIM = re.compile(r"^TEST\(\s*(\w+),\s*(Clause((?:_\d+_\d+)+)_\w+)\)", re.M)
+CPP_CLAIM = re.compile(r"^TEST(?:_F)?\(\s*(\w+),\s*(Clause((?:_\d+_\d+)+)_\w+)\)", re.M)
 PYTHON_CLAIM = re.compile(r"^def (test((?:_\d+_\d+)+)_\w+)\(", re.M)
 COLUMNS = {"cpp": "C++", "python": "Python object"}
 BINDS = {"B": ("cpp", "python"), "P": ("python",), "N": ("cpp",)}
