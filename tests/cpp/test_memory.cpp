@@ -56,8 +56,9 @@ TEST(Memory, FramesAreRecycled) {
 template <std::size_t Size>
 coroutine<int> of_size() {
     std::array<char, Size> kept{};
+    const char* volatile somewhere = kept.data(); // else the compiler may leave out the array
     co_yield {};
-    co_return kept[Size / 2];
+    co_return somewhere[Size / 2];
 }
 
 TEST(Memory, FramesOfAnySize) {
@@ -453,7 +454,7 @@ TEST(Memory, WhenAnInnerFrameCannotBeMadeItsAwaiterFails) {
 
 TEST(Memory, WhenNewFailsTheCallThrows) {
     bool thrown = false;
-    coroutine<int> (*const volatile make)() = of_size<70'000>; // unseen by the compiler, which may leave out the frame
+    coroutine<int> (*const volatile make)() = of_size<70'000>; // else the compiler may leave out the frame
     try {
         const test::failing_allocation failing(1);
         static_cast<void>(make().state());
