@@ -9,8 +9,8 @@ EXAMPLES := build/demo/examples/sqlite:build/demo/examples/sansio:build/demo/exa
 export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_NOHASHDIR := 1
 
-# The C++ tests run in each of these; CMakePresets.json says what they are. The sanitized ones are -O0 builds too.
-CPP_PRESETS := gcc-release gcc-asan clang-release clang-asan clang-tsan
+# The C++ tests run in each of these; CMakePresets.json says what they are.
+CPP_PRESETS := gcc-release gcc-asan clang-debug clang-release clang-tsan
 
 .PHONY: help setup demo test test-cpp test-must-not-compile test-python test-clauses clauses test-fuzz test-examples \
         test-installed test-docs bench fuzz soak format lint clean
