@@ -48,7 +48,7 @@ inline PyObject* finish(coroutine_object& self, frame& f) noexcept {
         try {
             result = self.operations->take_result(f, self);
         } catch (...) {
-            error = std::current_exception();
+            error = isthmus::detail::current_error();
         }
     }
     isthmus::detail::destroy(f);

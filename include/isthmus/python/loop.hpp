@@ -80,7 +80,7 @@ public:
                 outcome_.template emplace<1>(std::forward<Call>(call)());
             }
         } catch (...) {
-            reject(std::current_exception());
+            reject(isthmus::detail::current_error());
         }
     }
     /// Keeps an error, which must not be null.
