@@ -9,4 +9,6 @@
 #include "python/completion.hpp"
 #include "python/coroutine.hpp"
 #include "python/error.hpp"
+#include "python/generator.hpp"
+#include "python/python_coroutine.hpp"
 #include "python/thread.hpp"

@@ -1,4 +1,4 @@
-// isthmus/python/names.hpp — __name__, __qualname__, repr and cr_origin of a coroutine object.
+// isthmus/python/names.hpp — __name__, __qualname__, repr and cr_origin of a coroutine or generator object.
 // SPDX-License-Identifier: MIT
 #pragma once
 
@@ -55,7 +55,8 @@ inline PyObject* get_origin(PyObject* self, void*) noexcept {
 
 inline PyObject* repr(PyObject* self) noexcept {
     const object qualname = object::steal(get_qualname(self));
-    return qualname ? PyUnicode_FromFormat("<coroutine object %S at %p>", qualname.ptr(), static_cast<void*>(self))
+    return qualname ? PyUnicode_FromFormat("<%s object %S at %p>", Py_TYPE(self)->tp_name, qualname.ptr(),
+                                           static_cast<void*>(self))
                     : nullptr;
 }
 

@@ -36,6 +36,7 @@ struct interpreter_state {
     bool alive = true;
     PyTypeObject* coroutine_type = nullptr;
     PyTypeObject* iterator_type = nullptr; ///< of c.__await__(): CPython's coroutine_wrapper
+    PyTypeObject* generator_type = nullptr;
     PyObject* throw_ = nullptr;
     PyObject* close = nullptr;
     PyObject* cr_await = nullptr;
@@ -52,7 +53,7 @@ struct interpreter_state {
 
 private:
     static interpreter_state* make();
-    /// Makes the two types. False with an exception set if that fails. In type.hpp.
+    /// Makes the types. False with an exception set if that fails. In type.hpp.
     bool make_types();
 };
 
@@ -93,11 +94,9 @@ inline interpreter_state* interpreter_state::make() {
         for (const interned& name : interned_names) {
             Py_CLEAR(owned->*name.field);
         }
-        PyObject* const types[] = {reinterpret_cast<PyObject*>(owned->coroutine_type),
-                                   reinterpret_cast<PyObject*>(owned->iterator_type)};
-        owned->coroutine_type = owned->iterator_type = nullptr;
-        Py_XDECREF(types[0]);
-        Py_XDECREF(types[1]);
+        for (PyTypeObject** const type : {&owned->coroutine_type, &owned->iterator_type, &owned->generator_type}) {
+            Py_CLEAR(*type);
+        }
     }));
     for (const interned& name : interned_names) {
         state->*name.field = checked(PyUnicode_InternFromString(name.text)).release();

@@ -86,7 +86,7 @@ public:
     }
 
     bool await_ready() {
-        this->require_gil();
+        detail::require_gil();
         const object loop = completion_queue::running_loop();
         auto job = std::make_shared<thread_job<Function>>(completion_queue::of(loop), std::move(function_));
         this->wait_for(job, loop);

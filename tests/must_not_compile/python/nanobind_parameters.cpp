@@ -1,4 +1,4 @@
-// expect: a coroutine bound to Python must not take a parameter by reference, pointer or view
+// expect: a coroutine or generator bound to Python must not take a parameter by reference, pointer or view
 // Each kind of function that m.def and .def take, with each kind of parameter that would dangle.
 #include <isthmus/nanobind.hpp>
 
