@@ -2,35 +2,19 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "../detail/names.hpp"
+#include "code.hpp"
 #include "drive.hpp"
-
-#include <string_view>
 
 namespace isthmus::inline v1::py::detail {
 
-/// The last `parts` parts of a name, with Python's dots.
-inline PyObject* dotted(std::string_view name, int parts) noexcept {
-    std::size_t begin = name.size();
-    while (parts > 0 && begin != std::string_view::npos && begin != 0) {
-        begin = name.rfind("::", begin - 1);
-        --parts;
-    }
-    name.remove_prefix(begin == std::string_view::npos ? 0 : begin == 0 ? 0 : begin + 2);
-    PyObject* const text = PyUnicode_FromStringAndSize(name.data(), static_cast<Py_ssize_t>(name.size()));
-    return text;
-}
-
 inline PyObject* get_name(PyObject* self, void* = nullptr) noexcept {
     const coroutine_object& coroutine = *coroutine_object::of(self);
-    return coroutine.name != nullptr ? Py_NewRef(coroutine.name)
-                                     : dotted(isthmus::detail::plain_name(coroutine.where.function_name()), 1);
+    return coroutine.name != nullptr ? Py_NewRef(coroutine.name) : function_name(coroutine.where).release();
 }
 
 inline PyObject* get_qualname(PyObject* self, void* = nullptr) noexcept {
     const coroutine_object& coroutine = *coroutine_object::of(self);
-    return coroutine.qualname != nullptr ? Py_NewRef(coroutine.qualname)
-                                         : dotted(isthmus::detail::plain_name(coroutine.where.function_name()), 1);
+    return coroutine.qualname != nullptr ? Py_NewRef(coroutine.qualname) : function_name(coroutine.where).release();
 }
 
 inline int set_text(PyObject*& field, PyObject* value, const char* error) noexcept {

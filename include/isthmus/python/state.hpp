@@ -47,6 +47,9 @@ struct interpreter_state {
     deferred_references::queue deferred{nullptr};
     PyObject* get_running_loop = nullptr; ///< of loop.hpp: asyncio's function
     PyObject* queues = nullptr;           ///< of loop.hpp: the event loops that are known, and their queues
+    PyObject* code_template = nullptr;    ///< of code.hpp: the code object that the others are made from
+    PyObject* codes = nullptr;            ///< of code.hpp: those that were made, by their place
+    PyObject* frame_globals = nullptr;    ///< of code.hpp
 
     /// The state of the current interpreter. Needs the GIL. Throws what Python raises when it cannot be made.
     static interpreter_state& get();
@@ -91,6 +94,9 @@ inline interpreter_state* interpreter_state::make() {
         owned->alive = false;
         Py_CLEAR(owned->queues);
         Py_CLEAR(owned->get_running_loop);
+        Py_CLEAR(owned->code_template);
+        Py_CLEAR(owned->codes);
+        Py_CLEAR(owned->frame_globals);
         for (const interned& name : interned_names) {
             Py_CLEAR(owned->*name.field);
         }
