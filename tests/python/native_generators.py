@@ -32,6 +32,10 @@ def guarded(objects: list[Any], log: list[str]) -> Generator[Any, Any, list[Any]
         log.append("outer guard")
 
 
+kept: list[Any] = []
+"""What a script yields from, if it closes late: destroying a C++ generator throws nothing into it (12.1)."""
+
+
 def script(steps: list[Step]) -> Generator[Any, Any, Any]:
     last: Any = None
     for kind, operand, caught in steps:
@@ -40,7 +44,8 @@ def script(steps: list[Step]) -> Generator[Any, Any, Any]:
                 case "yield":
                     last = yield operand
                 case "from":
-                    last = yield from script(operand)
+                    kept.append(script(operand))
+                    last = yield from kept[-1]
                 case "call":
                     last = operand(last)
                 case "raise":
@@ -54,5 +59,11 @@ def script(steps: list[Step]) -> Generator[Any, Any, Any]:
     return None
 
 
-yields_as_coroutine = types.coroutine(lambda objects: (yield from yields(objects)))
-script_as_coroutine = types.coroutine(lambda steps: (yield from script(steps)))
+def pass_through_script(steps: list[Step]) -> Generator[Any, Any, Any]:
+    kept.append(script(steps))
+    return (yield from kept[-1])
+
+
+@types.coroutine
+def yields_as_coroutine(objects: list[Any]) -> Generator[Any, Any, list[Any]]:
+    return (yield from yields(objects))

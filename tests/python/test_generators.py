@@ -104,6 +104,8 @@ def test_docstrings(language: Any) -> None:
     assert kind.__doc__ is None
     for method in ("send", "throw", "close"):
         assert getattr(kind, method).__doc__ == getattr(types.GeneratorType, method).__doc__
+    for attribute in ("gi_running", "gi_suspended", "gi_yieldfrom", "gi_frame", "gi_code"):
+        assert getattr(kind, attribute).__doc__ == getattr(types.GeneratorType, attribute).__doc__
 
 
 def test_names_and_repr(language: Any) -> None:
@@ -359,6 +361,46 @@ def test_the_attributes_of_its_state(language: Any) -> None:
     assert generator.gi_yieldfrom is None
 
 
+def test_inspect_knows_its_state(language: Any) -> None:
+    states: list[str] = []
+
+    def state(_: object = None) -> None:
+        states.append(inspect.getgeneratorstate(generator))
+
+    generator = language.script([("call", state, None), ("yield", 1, None)])
+    state()
+    next(generator)
+    state()
+    list(generator)
+    state()
+    assert states == ["GEN_CREATED", "GEN_RUNNING", "GEN_SUSPENDED", "GEN_CLOSED"]
+
+
+def test_its_frame_and_code(language: Any) -> None:
+    generator = language.yields([1, 2])
+    code = generator.gi_code
+    assert (code.co_name, code.co_flags & (inspect.CO_GENERATOR | inspect.CO_ITERABLE_COROUTINE)) == ("yields", 0x20)
+    assert code.co_filename.endswith("native_generators.py" if language is native_generators else "raw_generators.cpp")
+    next(generator)
+    with open(code.co_filename) as source:
+        assert "yield" in source.read().splitlines()[generator.gi_frame.f_lineno - 1]
+    assert generator.gi_frame.f_back is None
+    assert generator.gi_frame.f_code.co_name == "yields"
+    list(generator)
+    assert generator.gi_frame is None
+    assert generator.gi_code is not None
+    awaitable = language.yields_as_coroutine([1])
+    assert awaitable.gi_code.co_flags & 0x120 == 0x120
+
+
+def test_the_attributes_are_read_only(language: Any) -> None:
+    generator = language.yields([1])
+    for attribute in ("gi_running", "gi_suspended", "gi_yieldfrom", "gi_frame", "gi_code"):
+        for change in (lambda name: setattr(generator, name, 1), lambda name: delattr(generator, name)):
+            with pytest.raises(AttributeError):
+                change(attribute)
+
+
 # ---- its end -------------------------------------------------------------------------------------
 
 
@@ -530,8 +572,10 @@ def test_15_3_what_from_generator_makes(language: Any) -> None:
     assert isinstance(generator, collections.abc.Generator)
     assert not isinstance(generator, collections.abc.Awaitable)
     assert not isinstance(generator, collections.abc.Coroutine)
+    assert inspect.isawaitable(generator)
     assert not hasattr(generator, "__await__")
     assert not inspect.iscoroutine(generator)
+    assert inspect.isgenerator(generator)
     assert list(generator) == [1]
 
 
@@ -555,29 +599,38 @@ def test_7_2_a_plain_generator_cannot_be_awaited(language: Any) -> None:
     async def await_it(generator: Any) -> Any:
         await generator
 
-    text = "'generator' object can't be awaited" if VERSION >= (3, 14) else "object generator can't be used in 'await' expression"
+    text = "object generator can't be used in 'await' expression"
+    if VERSION >= (3, 14):
+        text = "'generator' object can't be awaited"
     with pytest.raises(TypeError, match=exactly(text)):
         await_it(language.count(1)).send(None)
 
 
-def test_15_4_a_foreign_generator_is_wrapped(language: Any) -> None:
-    @types.coroutine
-    def make() -> Any:
-        return (lambda: language.yields([1]))()
+def test_15_4_15_5_types_coroutine_wraps_a_plain_one(language: Any) -> None:
+    wrapped = types.coroutine(lambda: language.yields([1]))
+    made: Any = wrapped()
+    assert type(made).__name__ == "_GeneratorWrapper"
+    assert isinstance(made, collections.abc.Coroutine)
+    assert (made.__name__, made.cr_running, made.cr_await) == ("yields", False, None)
+    assert (made.cr_frame is None, made.cr_code.co_name) == (False, "yields")
 
     async def await_it() -> Any:
         return await wrapped()
 
-    wrapped = types.coroutine(lambda *_: language.yields([1]))
-    made = wrapped()
-    assert type(made).__name__ == "_GeneratorWrapper"
     coroutine = await_it()
     assert coroutine.send(None) == 1
     assert outcome(coroutine.send, 2) == ("returned", [2])
-    assert make is not None
+
+
+def test_15_4_types_coroutine_returns_one_of_its_own_as_it_is(language: Any) -> None:
+    generator = language.yields_as_coroutine([1])
+    assert types.coroutine(lambda: generator)() is generator
 
 
 # ---- differential --------------------------------------------------------------------------------
+
+
+DEPTH = 3
 
 
 def random_script(chance: random.Random, depth: int) -> list[Any]:
@@ -591,7 +644,9 @@ def random_script(chance: random.Random, depth: int) -> list[Any]:
                 continue
             operand = random_script(chance, depth - 1)
         elif kind == "raise":
-            operand = (chance.choice([Boom, KeyError, GeneratorExit, StopIteration]), operand)
+            # Between C++ levels a StopIteration is an error like any other: it is converted where it reaches Python.
+            errors = [Boom, KeyError, GeneratorExit, *([StopIteration] if depth == DEPTH else [])]
+            operand = (chance.choice(errors), operand)
         steps.append((kind, operand, caught))
     return steps
 
@@ -627,23 +682,26 @@ def trace_of(language: Any, steps: list[Any], actions: list[Any]) -> list[Any]:
         else:
             trace.append(comparable(outcome(generator.send, operand)))
         trace.append((generator.gi_running, generator.gi_suspended))
-    del generator
-    return trace
+    return trace[:]
 
 
 def pass_through_script(steps: list[Any]) -> Any:
-    """CPython's generator, which a C++ generator yields from."""
-    return raw_drive.pass_through(native_generators.script(steps))
+    """CPython's generator, which a C++ generator yields from; its twin is CPython's own."""
+    native_generators.kept.append(native_generators.script(steps))
+    return raw_drive.pass_through(native_generators.kept[-1])
 
 
 @pytest.mark.parametrize("kind", ["script", "script_as_coroutine", "pass_through"])
 def test_random_programs(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    oracle = types.SimpleNamespace(
+        script=native_generators.pass_through_script if kind == "pass_through" else native_generators.script
+    )
     cpp = types.SimpleNamespace(script=pass_through_script if kind == "pass_through" else getattr(raw_generators, kind))
     monkeypatch.setattr(sys, "unraisablehook", lambda _: None)
     first = random.SystemRandom().randrange(10**9)
-    for seed in range(first, first + (200 if SANITIZED else 1000)):
+    for seed in range(first, first + (100 if SANITIZED else 500)):
         chance = random.Random(seed)
-        steps = random_script(chance, 3)
+        steps = random_script(chance, DEPTH)
         actions: list[Any] = []
         for _ in range(chance.randint(1, 7)):
             action = chance.choice(["next", "next", "send", "throw", "close"])
@@ -654,5 +712,6 @@ def test_random_programs(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
                 errors = [Boom, GeneratorExit, KeyboardInterrupt]
                 operand = (chance.choice(errors), chance.randrange(100))
             actions.append((action, operand))
-        expected = trace_of(native_generators, steps, actions)
+        expected = trace_of(oracle, steps, actions)
         assert trace_of(cpp, steps, actions) == expected, f"seed {seed}: {steps} {actions}"
+        native_generators.kept.clear()

@@ -66,6 +66,11 @@ inline bool prepare_code(interpreter_state& state) noexcept {
     return true;
 }
 
+/// What `co_flags` says of a coroutine function, a generator function, and one whose generators can be awaited.
+inline constexpr int coroutine_flags = CO_OPTIMIZED | CO_NEWLOCALS | CO_COROUTINE;
+inline constexpr int generator_flags = CO_OPTIMIZED | CO_NEWLOCALS | CO_GENERATOR;
+inline constexpr int awaitable_generator_flags = generator_flags | CO_ITERABLE_COROUTINE;
+
 /// The code object of a C++ coroutine function for one line in it, which is the line of all its instructions: a frame
 /// or a traceback entry with it shows that line, and `co_firstlineno` is the function's. It is that of an `async def`
 /// function which does nothing. `line` 0 is the function's own. The same object each time, unless thousands of others
@@ -73,7 +78,8 @@ inline bool prepare_code(interpreter_state& state) noexcept {
 ///
 /// The line that std::source_location gives for a coroutine function is the first one with clang, and that of the
 /// closing brace with g++ 12.
-inline object code_for(interpreter_state& state, const std::source_location& function, std::uint32_t line) noexcept {
+inline object code_for(interpreter_state& state, const std::source_location& function, std::uint32_t line,
+                       int flags = coroutine_flags) noexcept {
     constexpr Py_ssize_t limit = 4096;
     if (state.codes == nullptr && !prepare_code(state)) {
         return object();
@@ -83,7 +89,9 @@ inline object code_for(interpreter_state& state, const std::source_location& fun
         const char* name;
         std::uint32_t first;
         std::uint32_t line;
-    } const place{function.file_name(), function.function_name(), function.line(), line != 0 ? line : function.line()};
+        std::uint64_t flags; // as wide as the pointers, so that there is no padding
+    } const place{function.file_name(), function.function_name(), function.line(),
+                  line != 0 ? line : function.line(), static_cast<std::uint64_t>(flags)};
     const object key = object::steal(PyBytes_FromStringAndSize(reinterpret_cast<const char*>(&place), sizeof place));
     if (!key) {
         return object();
@@ -99,7 +107,7 @@ inline object code_for(interpreter_state& state, const std::source_location& fun
     const object lines = name ? line_table(static_cast<int>(place.line) - static_cast<int>(place.first),
                                            PyBytes_GET_SIZE(bytecode.ptr()) / 2)
                               : object();
-    const object fields = object::steal(lines ? Py_BuildValue("{sOsOsOsIsO}", "co_filename", file.ptr(), "co_name",
+    const object fields = object::steal(lines ? Py_BuildValue("{sisOsOsOsIsO}", "co_flags", flags, "co_filename", file.ptr(), "co_name",
                                                               name.ptr(), "co_qualname", name.ptr(), "co_firstlineno",
                                                               place.first, "co_linetable", lines.ptr())
                                               : nullptr);
@@ -117,8 +125,9 @@ inline object code_for(interpreter_state& state, const std::source_location& fun
 /// A Python frame that is never run, at `line` of a C++ coroutine function (see code_for()): what a traceback or
 /// `cr_frame` shows for it. It has no variables, no `f_back`, and the globals have nothing but a `__name__`. Null with
 /// an exception set if it cannot be made. Needs the GIL.
-inline object frame_for(interpreter_state& state, const std::source_location& function, std::uint32_t line) noexcept {
-    const object code = code_for(state, function, line);
+inline object frame_for(interpreter_state& state, const std::source_location& function, std::uint32_t line,
+                        int flags = coroutine_flags) noexcept {
+    const object code = code_for(state, function, line, flags);
     if (!code) {
         return object();
     }

@@ -22,23 +22,25 @@ inline PyObject* as_method_result(PySendResult how, PyObject* result) noexcept {
     return nullptr;
 }
 
-template <sendfunc Send = send>
-PyObject* send_method(PyObject* self, PyObject* value) noexcept {
+inline PyObject* send_method(PyObject* self, PyObject* value) noexcept {
     PyObject* result = nullptr;
-    const PySendResult how = Send(self, value, &result);
+    const PySendResult how = send(self, value, &result);
     return as_method_result(how, result);
 }
 
-/// tp_iternext: may say "returned None" with no exception at all (14.5).
-template <sendfunc Send = send>
-PyObject* next(PyObject* self) noexcept {
-    PyObject* result = nullptr;
-    const PySendResult how = Send(self, Py_None, &result);
+/// The same for tp_iternext, which may say "returned None" with no exception at all (14.5).
+inline PyObject* as_next_result(PySendResult how, PyObject* result) noexcept {
     if (how == PYGEN_RETURN && result == Py_None) {
         Py_DECREF(result);
         return nullptr;
     }
     return as_method_result(how, result);
+}
+
+inline PyObject* next(PyObject* self) noexcept {
+    PyObject* result = nullptr;
+    const PySendResult how = send(self, Py_None, &result);
+    return as_next_result(how, result);
 }
 
 /// What throw(type[, value[, traceback]]) was called with.
@@ -156,15 +158,6 @@ inline void set_not_awaitable(PyObject* object) noexcept {
 #endif
 }
 
-/// am_await of a generator: only from_generator() makes one awaitable, and then it is never refused (7.9, 15.3).
-inline PyObject* await_generator(PyObject* self) noexcept {
-    if (!coroutine_object::of(self)->operations->awaitable) {
-        set_not_awaitable(self);
-        return nullptr;
-    }
-    return Py_NewRef(self);
-}
-
 inline PyObject* refuse_pickling(PyObject* self, PyObject*) noexcept {
     return PyErr_Format(PyExc_TypeError, "cannot pickle '%s' object", Py_TYPE(self)->tp_name);
 }
@@ -194,7 +187,7 @@ inline PyObject* make_iterator(PyObject* coroutine, PyObject*) noexcept {
 }
 
 inline PyMethodDef coroutine_methods[] = {
-    {"send", send_method<>, METH_O,
+    {"send", send_method, METH_O,
      PyDoc_STR("send(arg) -> send 'arg' into coroutine,\nreturn next iterated value or raise StopIteration.")},
     {"throw", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(throw_method)), METH_FASTCALL,
      PyDoc_STR("throw(value)\nthrow(type[,value[,traceback]])\n\n"
@@ -208,20 +201,8 @@ inline PyMethodDef coroutine_methods[] = {
     {nullptr, nullptr, 0, nullptr},
 };
 
-inline PyMethodDef generator_methods[] = {
-    {"send", send_method<send_to_generator>, METH_O,
-     PyDoc_STR("send(arg) -> send 'arg' into generator,\nreturn next yielded value or raise StopIteration.")},
-    {"throw", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(throw_method)), METH_FASTCALL,
-     PyDoc_STR("throw(value)\nthrow(type[,value[,tb]])\n\n"
-               "Raise exception in generator, return next yielded value or raise\nStopIteration.")},
-    {"close", close, METH_NOARGS, PyDoc_STR("close() -> raise GeneratorExit inside generator.")},
-    {"__reduce__", refuse_pickling, METH_NOARGS, nullptr},
-    {"__reduce_ex__", refuse_pickling, METH_O, nullptr},
-    {nullptr, nullptr, 0, nullptr},
-};
-
 inline PyMethodDef iterator_methods[] = {
-    {"send", [](PyObject* self, PyObject* value) { return send_method<>(iterator_object::target(self), value); }, METH_O,
+    {"send", [](PyObject* self, PyObject* value) { return send_method(iterator_object::target(self), value); }, METH_O,
      PyDoc_STR("send(arg) -> send 'arg' into coroutine,\nreturn next iterated value or raise StopIteration.")},
     {"throw",
      reinterpret_cast<PyCFunction>(

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "generator_attributes.hpp"
+#include "generator_members.hpp"
 #include "methods.hpp"
 #include "names.hpp"
 
@@ -162,7 +162,7 @@ inline bool interpreter_state::make_types() {
     };
     PyType_Slot generator_slots[] = {
         {Py_tp_iter, slot(PyObject_SelfIter)},
-        {Py_tp_iternext, slot(next<send_to_generator>)},
+        {Py_tp_iternext, slot(generator_next)},
         {Py_am_send, slot(send_to_generator)},
         {Py_tp_methods, generator_methods},
         {Py_tp_getset, generator_attributes},
@@ -177,7 +177,7 @@ inline bool interpreter_state::make_types() {
     PyType_Slot iterator_slots[] = {
         {Py_tp_doc, const_cast<char*>("A wrapper object implementing __await__ for coroutines.")},
         {Py_tp_iter, slot(PyObject_SelfIter)},
-        {Py_tp_iternext, slot(+[](PyObject* self) { return next<>(iterator_object::target(self)); })},
+        {Py_tp_iternext, slot(+[](PyObject* self) { return next(iterator_object::target(self)); })},
         {Py_tp_methods, iterator_methods},
         {Py_tp_traverse, slot(+[](PyObject* self, visitproc visit, void* arg) -> int {
              Py_VISIT(Py_TYPE(self));
@@ -199,7 +199,7 @@ inline bool interpreter_state::make_types() {
         return false;
     }
     // Set now, it makes the coroutine an await-iterator without a __next__ method, so that it stays no iterable (14.6).
-    coroutine_type->tp_iternext = next<>;
+    coroutine_type->tp_iternext = next;
     // And the generator awaitable without an __await__ method, so that it stays no collections.abc.Awaitable (15.3).
     generator_type->tp_as_async->am_await = await_generator;
     // Messages of the interpreter print tp_name (7.13).
