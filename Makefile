@@ -73,7 +73,7 @@ test-examples: setup ## the tests of the examples
 	    MYPYPATH=$(EXAMPLES):examples/$$example:examples/$$example/tests $(PYTHON) -m mypy --strict examples/$$example || exit; \
 	    PYTHONPATH=$(EXAMPLES) $(PYTHON) -m pytest -q examples/$$example || exit; \
 	done
-	@PYTHONPATH=$(EXAMPLES) $(PYTHON) -m pytest -q examples/minimal
+	@PYTHONPATH=$(EXAMPLES) $(PYTHON) -m pytest -q examples/minimal examples/embed
 
 test-installed: setup ## a project of a user's own, with the installed package
 	@tests/installed/run

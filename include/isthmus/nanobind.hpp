@@ -141,14 +141,22 @@ struct returned_caster {
 };
 
 template <class Return>
-struct type_caster<isthmus::py::coroutine<Return>> : returned_caster<isthmus::py::coroutine<Return>> {
-    static constexpr auto Name =
-        const_name("collections.abc.Coroutine[typing.Any, typing.Any, ") + isthmus_name<Return> + const_name("]");
+inline constexpr auto coroutine_name =
+    const_name("collections.abc.Coroutine[typing.Any, typing.Any, ") + isthmus_name<Return> + const_name("]");
+
+template <class Return, class Yield, class Send>
+struct type_caster<isthmus::coroutine<Return, Yield, Send>> : returned_caster<isthmus::coroutine<Return, Yield, Send>> {
+    static constexpr auto Name = coroutine_name<Return>;
+};
+
+template <class Return, class Yield, class Send>
+struct type_caster<isthmus::any_coroutine<Return, Yield, Send>>
+    : returned_caster<isthmus::any_coroutine<Return, Yield, Send>> {
+    static constexpr auto Name = coroutine_name<Return>;
 };
 
 template <class Yield, class Send, class Return>
-struct type_caster<isthmus::generator<Yield, Send, Return>>
-    : returned_caster<isthmus::generator<Yield, Send, Return>> {
+struct type_caster<isthmus::generator<Yield, Send, Return>> : returned_caster<isthmus::generator<Yield, Send, Return>> {
     static constexpr auto Name = const_name("collections.abc.Generator[") + isthmus_name<Yield> + const_name(", ") +
                                  isthmus_name<Send> + const_name(", ") + isthmus_name<Return> + const_name("]");
 };
@@ -213,8 +221,7 @@ PyObject* create_coroutine_function(Func&& f, Return (*signature)(Parameters...)
     isthmus::py::detail::register_translator();
     using closure = std::remove_cvref_t<Func>;
     constexpr std::index_sequence_for<Parameters...> indices;
-    if constexpr (std::is_class_v<closure> && !std::is_empty_v<closure> &&
-                  isthmus::py::detail::is_ownable<Return>) {
+    if constexpr (std::is_class_v<closure> && !std::is_empty_v<closure> && isthmus::py::detail::is_ownable<Return>) {
         return func_create<ReturnReference, true>(
             isthmus::py::detail::own_closure<closure>(std::forward<Func>(f), signature),
             static_cast<isthmus::py::detail::owned<Return> (*)(Parameters...)>(nullptr), indices, extra...);

@@ -182,14 +182,22 @@ struct returned_caster {
 };
 
 template <class Return>
-struct type_caster<isthmus::py::coroutine<Return>> : returned_caster<isthmus::py::coroutine<Return>> {
-    static constexpr auto name =
-        const_name("collections.abc.Coroutine[typing.Any, typing.Any, ") + isthmus_name<Return> + const_name("]");
+inline constexpr auto coroutine_name =
+    const_name("collections.abc.Coroutine[typing.Any, typing.Any, ") + isthmus_name<Return> + const_name("]");
+
+template <class Return, class Yield, class Send>
+struct type_caster<isthmus::coroutine<Return, Yield, Send>> : returned_caster<isthmus::coroutine<Return, Yield, Send>> {
+    static constexpr auto name = coroutine_name<Return>;
+};
+
+template <class Return, class Yield, class Send>
+struct type_caster<isthmus::any_coroutine<Return, Yield, Send>>
+    : returned_caster<isthmus::any_coroutine<Return, Yield, Send>> {
+    static constexpr auto name = coroutine_name<Return>;
 };
 
 template <class Yield, class Send, class Return>
-struct type_caster<isthmus::generator<Yield, Send, Return>>
-    : returned_caster<isthmus::generator<Yield, Send, Return>> {
+struct type_caster<isthmus::generator<Yield, Send, Return>> : returned_caster<isthmus::generator<Yield, Send, Return>> {
     static constexpr auto name = const_name("collections.abc.Generator[") + isthmus_name<Yield> + const_name(", ") +
                                  isthmus_name<Send> + const_name(", ") + isthmus_name<Return> + const_name("]");
 };

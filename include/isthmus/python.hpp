@@ -8,6 +8,7 @@
 #include "python/await.hpp"
 #include "python/completion.hpp"
 #include "python/coroutine.hpp"
+#include "python/coroutine_like.hpp"
 #include "python/error.hpp"
 #include "python/generator.hpp"
 #include "python/python_coroutine.hpp"

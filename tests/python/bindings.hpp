@@ -121,6 +121,10 @@ inline isthmus::generator<py::object> hidden_reference_in_generator(std::string 
     return yield_by_reference(text);
 }
 
+// ---- coroutines of other types -------------------------------------------------------------------------------------
+
+inline isthmus::any_coroutine<int, py::object, py::object> erased_add(int a, int b) { return add(a, b); }
+
 // ---- classes -------------------------------------------------------------------------------------------------------
 
 struct item : tracked {

@@ -111,6 +111,8 @@ NB_MODULE(nb_bindings, m) {
     const std::function<py::coroutine<int>(int)> tripled = [](int n) -> py::coroutine<int> { co_return 3 * n; };
     m.def("std_function", tripled);
 
+    m.def("plain", &plain);
+    m.def("erased_add", &erased_add);
     m.def("count", &count);
     m.def("join", &join);
     m.def("count_as_coroutine", &count_as_coroutine);

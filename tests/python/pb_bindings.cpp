@@ -104,6 +104,8 @@ PYBIND11_MODULE(pb_bindings, m) {
     const std::function<py::coroutine<int>(int)> tripled = [](int n) -> py::coroutine<int> { co_return 3 * n; };
     m.def("std_function", py::bind(tripled));
 
+    m.def("plain", py::bind(&plain));
+    m.def("erased_add", py::bind(&erased_add));
     m.def("count", py::bind(&count));
     m.def("join", py::bind(&join));
     m.def("count_as_coroutine", py::bind(&count_as_coroutine));

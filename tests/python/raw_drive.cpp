@@ -125,9 +125,8 @@ object generator_state(object iterable) { return text(name_of(py::python_generat
 
 /// run(), with a Python function as handler.
 object run(object awaitable, object handler) {
-    return isthmus::run(driven(awaitable), [&](object request) {
-        return py::checked(PyObject_CallOneArg(handler.ptr(), request.ptr()));
-    });
+    return isthmus::run(driven(awaitable),
+                        [&](object request) { return py::checked(PyObject_CallOneArg(handler.ptr(), request.ptr())); });
 }
 
 py::coroutine<object> await_driven(object awaitable) {
@@ -195,7 +194,108 @@ object without_gil(object awaitable) {
     Py_END_ALLOW_THREADS return text(message.c_str());
 }
 
+// ---- classes that Python is given as coroutines ---------------------------------------------------------------------
+
+/// Yields 1 to `limit`, and logs what is done with it.
+class ticker : public isthmus::abc::coroutine<int, object, object> {
+public:
+    ticker(int limit, object log) : limit_(limit), log_(std::move(log)) {}
+
+    using isthmus::abc::coroutine<int, object, object>::send;
+    step_type send(object value) override {
+        note("send", std::move(value));
+        if (++at_ > limit_) {
+            return step_type(std::in_place_index<1>, at_);
+        }
+        return step_type(std::in_place_index<0>, py::converter<int>::to_python(at_));
+    }
+    step_type throw_(std::exception_ptr error) override {
+        object exception = exception_of(error);
+        const bool skips = PyErr_GivenExceptionMatches(exception.ptr(), PyExc_LookupError) != 0;
+        note("throw", std::move(exception));
+        if (skips) {
+            return send();
+        }
+        std::rethrow_exception(error);
+    }
+
+private:
+    void note(const char* what, object value) {
+        if (value.ptr() == nullptr) {
+            value = object::make_none();
+        }
+        const object entry = pair(what, std::move(value));
+        if (PyList_Append(log_.ptr(), entry.ptr()) != 0) {
+            py::throw_raised();
+        }
+    }
+
+    int limit_;
+    object log_;
+    int at_ = 0;
+};
+
+/// coroutine_like by its members alone; knows nothing of Python.
+template <class T>
+class countdown {
+public:
+    using step_type = isthmus::step<isthmus::none, T>;
+    explicit countdown(T from) : left_(from) {}
+    step_type send() {
+        if (left_ == 0) {
+            return step_type(std::in_place_index<1>, T(42));
+        }
+        --left_;
+        return step_type(std::in_place_index<0>);
+    }
+    step_type throw_(const std::exception_ptr& error) { std::rethrow_exception(error); }
+    void close() {}
+    countdown& await() { return *this; }
+
+private:
+    T left_;
+};
+
+} // namespace
+
+template <class T>
+inline constexpr bool isthmus::enable_coroutine<countdown<T>> = true;
+
+namespace {
+
+ticker make_ticker(int limit, object log) { return ticker(limit, std::move(log)); }
+std::unique_ptr<isthmus::abc::coroutine<int, object, object>> make_nominal(int limit, object log) {
+    return std::make_unique<ticker>(limit, std::move(log));
+}
+isthmus::any_coroutine<int, object, object> make_erased(int limit, object log) { return ticker(limit, std::move(log)); }
+countdown<long> make_countdown(int from) { return countdown<long>(from); }
+isthmus::coroutine<int> make_plain(int from) {
+    for (; from > 0; --from) {
+        co_yield isthmus::none();
+    }
+    co_return 42;
+}
+ticker make_started(int limit, object log) {
+    ticker made(limit, std::move(log));
+    static_cast<void>(made.send());
+    return made;
+}
+isthmus::coroutine<int> make_started_plain(int from) {
+    isthmus::coroutine<int> made = make_plain(from);
+    static_cast<void>(made.send());
+    return made;
+}
+isthmus::any_coroutine<int, object, object> make_empty() { return {}; }
+
 PyMethodDef functions[] = {
+    raw::def<make_ticker>("make_ticker"),
+    raw::def<make_nominal>("make_nominal"),
+    raw::def<make_erased>("make_erased"),
+    raw::def<make_countdown>("make_countdown"),
+    raw::def<make_plain>("make_plain"),
+    raw::def<make_started>("make_started"),
+    raw::def<make_started_plain>("make_started_plain"),
+    raw::def<make_empty>("make_empty"),
     raw::def<drive>("drive"),
     raw::def<drive_erased>("drive_erased"),
     raw::def<drive_generator>("drive_generator"),

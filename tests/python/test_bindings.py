@@ -232,6 +232,19 @@ def test_a_hidden_reference_in_a_generator(bindings: Any) -> None:
         bindings.hidden_reference_in_generator("text")
 
 
+# ---- coroutines of other types -------------------------------------------------------------------
+
+
+def test_coroutines_that_know_no_python(bindings: Any) -> None:
+    coroutine = bindings.plain(2)
+    assert isinstance(coroutine, collections.abc.Coroutine)
+    assert coroutine.__name__ == "plain"
+    assert asyncio.run(coroutine) == 2
+    assert asyncio.run(bindings.erased_add(1, 2)) == 3
+    for function in (bindings.plain, bindings.erased_add):
+        assert "-> collections.abc.Coroutine[typing.Any, typing.Any, int]" in function.__doc__
+
+
 # ---- classes -------------------------------------------------------------------------------------
 
 

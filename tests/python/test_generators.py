@@ -268,7 +268,9 @@ def test_throw_before_the_start(language: Any) -> None:
 
 def test_throw_is_delivered_at_the_yield(language: Any) -> None:
     error = Boom("b")
-    generator = language.script([("yield", 1, Boom), ("call", lambda last: seen.append(last), None), ("yield", 2, None)])
+    generator = language.script(
+        [("yield", 1, Boom), ("call", lambda last: seen.append(last), None), ("yield", 2, None)]
+    )
     seen: list[Any] = []
     next(generator)
     assert generator.throw(error) == 2
@@ -657,7 +659,9 @@ def build(steps: list[Any], trace: list[Any]) -> list[Any]:
         if kind == "from":
             built.append((kind, build(operand, trace), caught))
         elif kind == "log":
-            built.append(("call", lambda last, operand=operand: trace.append((operand, comparable_value(last))), caught))
+            built.append(
+                ("call", lambda last, operand=operand: trace.append((operand, comparable_value(last))), caught)
+            )
         elif kind == "raise":
             built.append((kind, operand[0](operand[1]), caught))
         else:

@@ -90,8 +90,8 @@ inline object code_for(interpreter_state& state, const std::source_location& fun
         std::uint32_t first;
         std::uint32_t line;
         std::uint64_t flags; // as wide as the pointers, so that there is no padding
-    } const place{function.file_name(), function.function_name(), function.line(),
-                  line != 0 ? line : function.line(), static_cast<std::uint64_t>(flags)};
+    } const place{function.file_name(), function.function_name(), function.line(), line != 0 ? line : function.line(),
+                  static_cast<std::uint64_t>(flags)};
     const object key = object::steal(PyBytes_FromStringAndSize(reinterpret_cast<const char*>(&place), sizeof place));
     if (!key) {
         return object();
@@ -107,10 +107,10 @@ inline object code_for(interpreter_state& state, const std::source_location& fun
     const object lines = name ? line_table(static_cast<int>(place.line) - static_cast<int>(place.first),
                                            PyBytes_GET_SIZE(bytecode.ptr()) / 2)
                               : object();
-    const object fields = object::steal(lines ? Py_BuildValue("{sisOsOsOsIsO}", "co_flags", flags, "co_filename", file.ptr(), "co_name",
-                                                              name.ptr(), "co_qualname", name.ptr(), "co_firstlineno",
-                                                              place.first, "co_linetable", lines.ptr())
-                                              : nullptr);
+    const object fields = object::steal(
+        lines ? Py_BuildValue("{sisOsOsOsIsO}", "co_flags", flags, "co_filename", file.ptr(), "co_name", name.ptr(),
+                              "co_qualname", name.ptr(), "co_firstlineno", place.first, "co_linetable", lines.ptr())
+              : nullptr);
     const object nothing = object::steal(fields ? PyTuple_New(0) : nullptr);
     object code = object::steal(nothing ? PyObject_Call(replace.ptr(), nothing.ptr(), fields.ptr()) : nullptr);
     if (!code) {

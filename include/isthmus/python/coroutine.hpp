@@ -116,7 +116,8 @@ template <class... Parameters>
 constexpr void require_owned_parameters() {
     static_assert(
         (!is_borrowed<Parameters> && ...),
-        "isthmus: a coroutine or generator bound to Python must not take a parameter by reference, pointer or view, since "
+        "isthmus: a coroutine or generator bound to Python must not take a parameter by reference, pointer or view, "
+        "since "
         "it outlives the call that made it: take it by value (std::string for const std::string&, const char* "
         "or std::string_view, std::vector<T> for std::span<T>, an owning object for a handle)");
 }

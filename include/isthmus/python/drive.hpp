@@ -77,8 +77,8 @@ inline PyObject* finish(coroutine_object& self, frame& f) noexcept {
 inline PySendResult settle_yield(coroutine_object& self, frame& f, activation& step, PyObject** result) noexcept {
     const isthmus::detail::at_rest afterwards{f, step};
     try {
-        *result = step.yielded == &step.none_yielded ? Py_NewRef(Py_None)
-                                                     : self.operations->take_yielded(step.yielded, self);
+        *result =
+            step.yielded == &step.none_yielded ? Py_NewRef(Py_None) : self.operations->take_yielded(step.yielded, self);
     } catch (...) {
         set_from_exception(isthmus::detail::current_error(), self.operations->translate);
     }

@@ -17,9 +17,10 @@ namespace detail {
 /// send, throw_, close and their try_ forms on a Python iterator.
 template <class Return>
 class python_resumable {
-    static_assert(std::is_void_v<Return> || !is_borrowed<Return>,
-                  "isthmus: the Return of a Python coroutine or generator cannot be a reference, pointer or view, since "
-                  "the Python result it would refer to is gone: ask for a value, such as std::string or py::object");
+    static_assert(
+        std::is_void_v<Return> || !is_borrowed<Return>,
+        "isthmus: the Return of a Python coroutine or generator cannot be a reference, pointer or view, since "
+        "the Python result it would refer to is gone: ask for a value, such as std::string or py::object");
 
 public:
     using return_type = Return;
@@ -77,10 +78,12 @@ public:
         if (!awaited) {
             return outcome_type(std::in_place_index<3>);
         }
-        return drive([](PyObject* driven, PyObject** result) {
-            *result = close_iterator(driven).release();
-            return *result == nullptr ? PYGEN_ERROR : PYGEN_RETURN;
-        }, true);
+        return drive(
+            [](PyObject* driven, PyObject** result) {
+                *result = close_iterator(driven).release();
+                return *result == nullptr ? PYGEN_ERROR : PYGEN_RETURN;
+            },
+            true);
     }
 
     /// What is driven: the await-iterator, which of a coroutine is itself. Borrowed; null if this is empty.
@@ -193,11 +196,11 @@ public:
 
     python_coroutine() noexcept = default;
     /// Takes what Python's `await` accepts: a coroutine, which may have been started, or whatever gives an
-    /// await-iterator, which is asked for it now. Throws py::error if there is none, with CPython's TypeError (7.1–7.4).
+    /// await-iterator, which is asked for it now. Throws py::error if there is none, with CPython's TypeError
+    /// (7.1–7.4).
     explicit python_coroutine(const object& awaitable)
-        : python_coroutine::python_resumable(detail::is_coroutine_object(awaitable.ptr())
-                                                 ? awaitable
-                                                 : detail::await_iterator_of(awaitable.ptr())) {}
+        : python_coroutine::python_resumable(
+              detail::is_coroutine_object(awaitable.ptr()) ? awaitable : detail::await_iterator_of(awaitable.ptr())) {}
 
     /// `__await__`: the await-iterator, which refers to this, or owns it if it is expiring. `co_await` of that goes on
     /// with a coroutine that was started (7.9), where `co_await` of this throws already_awaited (7.7).
