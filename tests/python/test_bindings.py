@@ -237,8 +237,8 @@ def test_a_hidden_reference_in_a_generator(bindings: Any) -> None:
 
 def test_coroutines_that_know_no_python(bindings: Any) -> None:
     coroutine = bindings.plain(2)
-    assert isinstance(coroutine, collections.abc.Coroutine)
     assert coroutine.__name__ == "plain"
+    assert isinstance(coroutine, collections.abc.Coroutine)
     assert asyncio.run(coroutine) == 2
     assert asyncio.run(bindings.erased_add(1, 2)) == 3
     for function in (bindings.plain, bindings.erased_add):
