@@ -156,7 +156,9 @@ py::coroutine<int> await_int(object awaitable) { co_return co_await py::python_c
 
 /// Yields all that a Python generator yields.
 isthmus::generator<object, object, object> pass_through(object iterable) {
-    object result = co_yield isthmus::yield_from(py::python_generator<>(iterable));
+    py::python_generator<> generator(iterable);
+    iterable.reset();
+    object result = co_yield isthmus::yield_from(std::move(generator));
     co_return result;
 }
 
@@ -172,6 +174,11 @@ object empty() {
     add(described(nothing.try_close()));
     add(text(name_of(nothing.state())));
     return results;
+}
+
+py::coroutine<object> await_empty() {
+    driven nothing;
+    co_return co_await nothing;
 }
 
 /// Without the GIL every operation is an error, and destroying is not.
@@ -309,6 +316,7 @@ PyMethodDef functions[] = {
     raw::def<await_int>("await_int"),
     raw::def<pass_through>("pass_through"),
     raw::def<empty>("empty"),
+    raw::def<await_empty>("await_empty"),
     raw::def<without_gil>("without_gil"),
     {nullptr, nullptr, 0, nullptr},
 };

@@ -218,6 +218,8 @@ def test_an_empty_one_is_finished() -> None:
     refused, closed, state = raw_drive.empty()
     assert comparable(refused) == ("raised", (RuntimeError, "cannot reuse already awaited coroutine"))
     assert (closed, state) == (("closed", None), "closed")
+    awaited = comparable(outcome(raw_drive.await_empty().send, None))
+    assert awaited == ("raised", (RuntimeError, "cannot reuse already awaited coroutine"))
 
 
 def test_run() -> None:

@@ -27,8 +27,12 @@ inline bool is_coroutine_object(PyObject* object) {
     return PyCoro_CheckExact(object) || Py_TYPE(object) == interpreter_state::get().coroutine_type;
 }
 
-/// Throws already_awaited if this is a coroutine that is suspended, which only its awaiter may resume (7.7).
+/// Throws already_awaited if this is a coroutine that is suspended, which only its awaiter may resume (7.7), and
+/// already_finished if it is null (7.6).
 inline void require_driven_by_nobody(PyObject* iterator) {
+    if (iterator == nullptr) {
+        throw already_finished();
+    }
     if (PyCoro_CheckExact(iterator)) {
         if (!checked(PyObject_GetAttr(iterator, interpreter_state::get().cr_await)).is_none()) {
             throw already_awaited();

@@ -221,11 +221,14 @@ private:
     friend awaiter_type;
 };
 
-/// A Python generator, or any other iterator, that C++ drives: with the operations of a generator<object, object,
-/// Return>, so that one can `co_yield yield_from(g)`. Ownership and the GIL as for a python_coroutine.
+/// A Python generator, or any other iterator, that C++ drives, with the operations of a generator<object, object,
+/// Return>. Such a generator can `co_yield yield_from(g)`, which passes each step straight on. Ownership and the GIL as
+/// for a python_coroutine.
 template <class Return = object>
 class [[nodiscard]] python_generator : public detail::python_resumable<Return> {
 public:
+    using delegate_type = detail::python_awaiter<Return, true>;
+
     python_generator() noexcept = default;
     /// Takes what Python's iter() accepts. Throws py::error: its TypeError for what is not iterable.
     explicit python_generator(const object& iterable)
@@ -238,6 +241,9 @@ public:
         }
         return detail::state_of(this->ptr(), "gi_running", "gi_suspended", "gi_frame");
     }
+
+private:
+    friend delegate_type;
 };
 
 } // namespace isthmus::inline v1::py
