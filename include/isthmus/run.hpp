@@ -3,10 +3,12 @@
 #pragma once
 
 #include "concepts.hpp"
+#include "detail/poll_reactor.hpp"
 #include "detail/require.hpp"
 #include "errors.hpp"
 #include "step.hpp"
 
+#include <concepts>
 #include <exception>
 #include <optional>
 #include <type_traits>
@@ -20,6 +22,9 @@ template <class Coroutine>
 using yielded_by = decltype(std::declval<step_of<Coroutine>&>().yielded());
 template <class Coroutine>
 using returned_by = decltype(std::declval<step_of<Coroutine>>().returned());
+
+template <class Coroutine>
+concept yields_pending = std::same_as<std::remove_cvref_t<yielded_by<Coroutine>>, pending>;
 
 /// What is taken from an expression of type T: the value itself, or a reference if it gives an lvalue.
 template <class T>
@@ -67,6 +72,24 @@ Step answer(Coroutine& coroutine, Step& step, Handler& handler) {
 }
 
 } // namespace detail
+
+/// Runs a task to its end on this thread, which sleeps while the task waits: for time, file descriptors and other
+/// threads. Returns what the task returned; throws what left it, and std::system_error if poll() fails. `task` may be an
+/// lvalue, and may have been started.
+template <coroutine_like Task>
+    requires(detail::has_protocol<Task> && detail::yields_pending<Task>)
+detail::result_of<Task> run(Task&& task) {
+    detail::poll_reactor reactor;
+    while (true) {
+        auto step = detail::send_none(task);
+        if (step.done()) {
+            return static_cast<detail::result_of<Task>>(std::move(step).returned());
+        }
+        if (!step.yielded().start(reactor, reactor.next_waker())) {
+            reactor.wait();
+        }
+    }
+}
 
 /// Runs a coroutine that yields nothing to its end, and returns what it returned; throws what left it. `coroutine` may
 /// be an lvalue, and may have been started. It is resumed at once each time it suspends.

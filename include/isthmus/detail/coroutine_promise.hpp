@@ -73,7 +73,7 @@ private:
     template <class T>
         requires names_awaiter<T>
     auto awaiter_for(T&& awaited) {
-        using awaiter = typename std::remove_cvref_t<T>::awaiter_type;
+        using awaiter = typename named_awaiter<std::remove_cvref_t<T>>::type;
         static_assert(joins<typename awaiter::yield_type, Yield> && joins<typename awaiter::send_type, Send>,
                       "isthmus: what is awaited yields or takes another type than this coroutine; "
                       "give this coroutine the same Yield and Send");

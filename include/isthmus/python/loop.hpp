@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "../detail/wakeup.hpp"
 #include "await.hpp"
-#include "wakeup.hpp"
 
 #include <atomic>
 #include <exception>
@@ -211,7 +211,7 @@ private:
 
     std::atomic<pending_result*> head_{nullptr};
     pid_t process_ = ::getpid();
-    wakeup wakeup_;
+    isthmus::detail::wakeup wakeup_;
 };
 
 inline void pending_result::post(std::shared_ptr<pending_result> self) noexcept {
