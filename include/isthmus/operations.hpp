@@ -98,8 +98,8 @@ class completion {
 
     struct shared {
         std::mutex lock;
-        bool taken = false;  ///< by the first call
-        bool over = false;   ///< the result is there
+        bool taken = false; ///< by the first call
+        bool over = false;  ///< the result is there
         std::optional<stored<T>> value;
         std::exception_ptr error;
         waker wake;

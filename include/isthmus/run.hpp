@@ -74,8 +74,8 @@ Step answer(Coroutine& coroutine, Step& step, Handler& handler) {
 } // namespace detail
 
 /// Runs a task to its end on this thread, which sleeps while the task waits: for time, file descriptors and other
-/// threads. Returns what the task returned; throws what left it, and std::system_error if poll() fails. `task` may be an
-/// lvalue, and may have been started.
+/// threads. Returns what the task returned; throws what left it, and std::system_error if poll() fails. `task` may be
+/// an lvalue, and may have been started.
 template <coroutine_like Task>
     requires(detail::has_protocol<Task> && detail::yields_pending<Task>)
 detail::result_of<Task> run(Task&& task) {

@@ -133,14 +133,15 @@ inline void reactor::wake_when(int, io_event, registration&, waker) {
 /// - `bool start(reactor&, waker)`: begins, and returns true if there is nothing to wait for. Otherwise the waker is
 ///   called once, on any thread, when the operation is over. It may be called again before that, with a waker that
 ///   replaces the first. What it throws is thrown at the co_await.
-/// - `bool cancel() noexcept`: true: it is over, and the waker will not be called; false: it ends as soon as it can, and
+/// - `bool cancel() noexcept`: true: it is over, and the waker will not be called; false: it ends as soon as it can,
+/// and
 ///   then the waker is called.
 /// - `T result()`: what the co_await gives, or throws, when it is over.
 /// - `bool finished()`, if it has to look after itself when it was woken: false: it goes on, and is started once more.
 ///
-/// All are called on the thread that drives the task. If the task is destroyed or closed while it waits, cancel() is
-/// called and then the destructor, which leaves nothing behind that refers to the operation, also if cancel() gave
-/// false. It may be immovable; a temporary lives as long as the await.
+/// All are called on the thread that drives the task. If the task is closed or destroyed while it waits, only the
+/// destructor is called, which leaves nothing behind that refers to the operation. It may be immovable; a temporary
+/// lives as long as the await.
 template <class T>
 concept operation = requires(T& op, reactor& lent, waker wake) {
     { op.start(lent, std::move(wake)) } -> std::same_as<bool>;
@@ -191,11 +192,6 @@ public:
 
     explicit operation_awaiter(Operation& awaited) noexcept : operation_(awaited) {}
     explicit operation_awaiter(Operation&& awaited) noexcept : operation_(awaited) {} // it lives as long as the await
-    ~operation_awaiter() {
-        if (state_ == state::started) {
-            static_cast<void>(operation_.cancel());
-        }
-    }
 
     bool await_ready() const noexcept { return false; }
     template <class Promise>
@@ -271,9 +267,7 @@ private:
     }
 
     std::exception_ptr close() noexcept override {
-        if (std::exchange(state_, state::over) == state::started) {
-            static_cast<void>(operation_.cancel());
-        }
+        state_ = state::over;
         return nullptr;
     }
     std::string awaited_type() const override { return type_name(typeid(Operation)); }

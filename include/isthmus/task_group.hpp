@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: MIT
 //
 // All of them are operations that a task co_awaits, under any driver. The tasks run on the thread that drives the one
-// that waits, in turn. If that one is cancelled, they are, and it goes on when they are over; if it is destroyed, so are
-// they.
+// that waits, in turn. If that one is cancelled, they are, and it goes on when they are over; if it is destroyed, so
+// are they.
 #pragma once
 
 #include "detail/children.hpp"
@@ -58,7 +58,7 @@ private:
 template <class... Returns>
 class all_operation final : public failing_children {
 public:
-    explicit all_operation(task<Returns>... tasks) : tasks_(this->add(std::move(tasks))...) {}
+    explicit all_operation(task<Returns>... tasks) : tasks_{this->add(std::move(tasks))...} {}
 
     std::tuple<stored<Returns>...> result() {
         check();
@@ -110,11 +110,9 @@ class race_operation final : public children {
     static_assert(sizeof...(Returns) > 0, "isthmus: race() needs at least one task");
 
 public:
-    explicit race_operation(task<Returns>... tasks) : tasks_(this->add(std::move(tasks))...) {}
+    explicit race_operation(task<Returns>... tasks) : tasks_{this->add(std::move(tasks))...} {}
 
-    std::variant<stored<Returns>...> result() {
-        return take(std::index_sequence_for<Returns...>());
-    }
+    std::variant<stored<Returns>...> result() { return take(std::index_sequence_for<Returns...>()); }
 
 private:
     void on_end(child& over) noexcept override {

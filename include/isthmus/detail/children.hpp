@@ -78,9 +78,10 @@ private:
     child* next_ = nullptr;
     bool queued_ = false;
     bool over_ = false;
-    bool cancel_ = false;    ///< to be cancelled when it is stepped next
-    std::uint64_t turn_ = 0; ///< the wake that it waits for
-    std::size_t index_ = 0;  ///< among its siblings
+    bool cancel_ = false;      ///< to be cancelled when it is stepped next
+    bool cancel_next_ = false; ///< to be cancelled when the others have been stepped
+    std::uint64_t turn_ = 0;   ///< the wake that it waits for
+    std::size_t index_ = 0;    ///< among its siblings
 };
 
 template <class Return>
@@ -153,7 +154,10 @@ public:
         return running_ == 0;
     }
     bool cancel() noexcept {
-        cancel_all();
+        cancelling_ = true;
+        for (const std::shared_ptr<child>& each : all_) {
+            cancel_now(*each);
+        }
         run();
         return running_ == 0;
     }
@@ -173,20 +177,15 @@ protected:
         added->enqueue();
         return added;
     }
-    /// Throws isthmus::cancelled into all that are not over, when they are stepped next, and into those added later.
+    /// Throws isthmus::cancelled into all that are not over, when those that can go on have done so, and into those
+    /// that are added later.
     void cancel_all() noexcept {
         cancelling_ = true;
         for (const std::shared_ptr<child>& each : all_) {
             cancel(*each);
         }
     }
-    void cancel(child& one) noexcept {
-        if (!one.over_) {
-            one.cancel_ = true;
-            const std::lock_guard guard(ready_->lock);
-            one.enqueue();
-        }
-    }
+    void cancel(child& one) noexcept { one.cancel_next_ = !one.over_; }
     /// Drops a child that is over.
     void drop(const child& over) noexcept {
         const std::size_t index = over.index_;
@@ -202,36 +201,51 @@ private:
     /// `over` has ended.
     virtual void on_end(child& over) noexcept = 0;
 
-    /// Steps all that can go on.
+    /// Steps all that can go on. Whoever is to be cancelled since another ended goes on first if it can, as under
+    /// asyncio.
     void run() noexcept {
-        while (const std::shared_ptr<child> next = take_ready()) {
-            const bool cancels = std::exchange(next->cancel_, false);
-            const pending* const waits =
-                next->resume(cancels ? std::make_exception_ptr(cancelled()) : std::exception_ptr());
-            if (waits == nullptr) {
-                next->over_ = true;
-                --running_;
-                on_end(*next);
-            } else if (waits->start(*lent_, waker(next, next->turn_))) {
-                const std::lock_guard guard(ready_->lock);
-                next->enqueue();
+        while (child* next = take_ready()) {
+            while (next != nullptr) {
+                const std::shared_ptr<child> current = next->shared_from_this();
+                next = next->next_;
+                step(current);
+            }
+            for (const std::shared_ptr<child>& each : all_) {
+                if (std::exchange(each->cancel_next_, false)) {
+                    cancel_now(*each);
+                }
             }
         }
     }
-
-    std::shared_ptr<child> take_ready() noexcept {
+    void step(const std::shared_ptr<child>& current) noexcept {
+        {
+            const std::lock_guard guard(ready_->lock);
+            current->queued_ = false;
+            ++current->turn_; // wakes up to now were for this step
+        }
+        const bool cancels = std::exchange(current->cancel_, false);
+        const pending* const waits =
+            current->resume(cancels ? std::make_exception_ptr(cancelled()) : std::exception_ptr());
+        if (waits == nullptr) {
+            current->over_ = true;
+            --running_;
+            on_end(*current);
+        } else if (waits->start(*lent_, waker(current, current->turn_))) {
+            const std::lock_guard guard(ready_->lock);
+            current->enqueue();
+        }
+    }
+    void cancel_now(child& one) noexcept {
+        if (!one.over_) {
+            one.cancel_ = true;
+            const std::lock_guard guard(ready_->lock);
+            one.enqueue();
+        }
+    }
+    child* take_ready() noexcept {
         const std::lock_guard guard(ready_->lock);
-        child* const first = ready_->first;
-        if (first == nullptr) {
-            return nullptr;
-        }
-        ready_->first = first->next_;
-        if (ready_->first == nullptr) {
-            ready_->last = nullptr;
-        }
-        first->queued_ = false;
-        ++first->turn_; // wakes up to now were for this step
-        return first->shared_from_this();
+        ready_->last = nullptr;
+        return std::exchange(ready_->first, nullptr);
     }
 
     std::shared_ptr<ready_children> ready_;
