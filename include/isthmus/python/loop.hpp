@@ -3,7 +3,7 @@
 #pragma once
 
 #include "../detail/wakeup.hpp"
-#include "await.hpp"
+#include "trio.hpp"
 
 #include <atomic>
 #include <exception>
@@ -16,6 +16,34 @@ namespace isthmus::inline v1::py::detail {
 
 class completion_queue;
 
+/// The event loop that runs, and whom it runs.
+struct event_loop {
+    object key;       ///< asyncio's loop, or trio's token
+    object trio_task; ///< under trio, the task; null under asyncio
+
+    /// Found as sniffio does it: trio if the current code belongs to a trio task, else asyncio (or uvloop). Throws
+    /// py::error: RuntimeError with a text that says what is needed.
+    static event_loop running() {
+        if (const object trio = trio_if_imported()) {
+            if (object task = running_trio_task(trio)) {
+                return {checked(PyObject_CallMethod(trio.ptr(), "current_trio_token", nullptr)), std::move(task)};
+            }
+        }
+        interpreter_state& state = interpreter_state::get();
+        if (state.get_running_loop == nullptr) {
+            const object asyncio = checked(PyImport_ImportModule("asyncio"));
+            state.get_running_loop = checked(PyObject_GetAttrString(asyncio.ptr(), "get_running_loop")).release();
+        }
+        object loop = object::steal(PyObject_CallNoArgs(state.get_running_loop));
+        if (!loop) {
+            PyErr_Clear();
+            throw error(PyExc_RuntimeError, "isthmus: waiting for another thread needs a running event loop: asyncio, "
+                                            "uvloop or trio");
+        }
+        return {std::move(loop), object()};
+    }
+};
+
 /// What some thread will bring to a coroutine that waits for it on a loop. The coroutine and the one who completes it
 /// share it; while it is in the queue it owns itself.
 class pending_result {
@@ -26,8 +54,11 @@ public:
 
     /// Whether the result is there. For the loop's thread.
     bool delivered() const noexcept { return delivered_; }
-    /// Whom deliver() wakes: a Future, which whoever waits owns, or null. For the loop's thread.
-    void wake(PyObject* future) noexcept { future_ = future; }
+    /// Whom deliver() wakes: a Future or a trio task, which whoever waits owns, or null. For the loop's thread.
+    void wake(PyObject* waiting, bool is_trio_task = false) noexcept {
+        waiting_ = waiting;
+        is_trio_task_ = is_trio_task;
+    }
 
     /// Sends the finished result to the loop. Any thread, once, without the GIL. `self` is given up, so that the
     /// result, and all it owns, dies on the loop's thread.
@@ -39,14 +70,46 @@ protected:
 private:
     friend class completion_queue;
 
+/// The event loop that runs, and whom it runs.
+struct event_loop {
+    object key;       ///< asyncio's loop, or trio's token
+    object trio_task; ///< under trio, the task; null under asyncio
+
+    /// Found as sniffio does it: trio if the current code belongs to a trio task, else asyncio (or uvloop). Throws
+    /// py::error: RuntimeError with a text that says what is needed.
+    static event_loop running() {
+        if (const object trio = trio_if_imported()) {
+            if (object task = running_trio_task(trio)) {
+                return {checked(PyObject_CallMethod(trio.ptr(), "current_trio_token", nullptr)), std::move(task)};
+            }
+        }
+        interpreter_state& state = interpreter_state::get();
+        if (state.get_running_loop == nullptr) {
+            const object asyncio = checked(PyImport_ImportModule("asyncio"));
+            state.get_running_loop = checked(PyObject_GetAttrString(asyncio.ptr(), "get_running_loop")).release();
+        }
+        object loop = object::steal(PyObject_CallNoArgs(state.get_running_loop));
+        if (!loop) {
+            PyErr_Clear();
+            throw error(PyExc_RuntimeError, "isthmus: waiting for another thread needs a running event loop: asyncio, "
+                                            "uvloop or trio");
+        }
+        return {std::move(loop), object()};
+    }
+};
+
     /// On the loop's thread, with the GIL: wakes the coroutine. Nobody waits any more if it was cancelled.
     void deliver() noexcept {
         delivered_ = true;
-        if (future_ == nullptr) {
+        const object future = object::borrow(std::exchange(waiting_, nullptr));
+        if (!future) {
+            return;
+        }
+        if (is_trio_task_) {
+            trio_reschedule(future.ptr());
             return;
         }
         const interpreter_state& state = interpreter_state::get();
-        const object future = object::borrow(future_);
         const object done = object::steal(PyObject_CallMethodNoArgs(future.ptr(), state.done));
         const bool waiting = done && PyObject_Not(done.ptr()) == 1;
         const object set =
@@ -59,7 +122,8 @@ private:
     std::shared_ptr<completion_queue> queue_;
     std::shared_ptr<pending_result> self_;
     pending_result* next_ = nullptr;
-    PyObject* future_ = nullptr;
+    PyObject* waiting_ = nullptr;
+    bool is_trio_task_ = false;
     bool delivered_ = false;
 };
 
@@ -111,24 +175,9 @@ public:
     completion_queue(const completion_queue&) = delete;
     completion_queue& operator=(const completion_queue&) = delete;
 
-    /// The running loop. Throws py::error: RuntimeError with a text that says what is needed.
-    static object running_loop() {
-        interpreter_state& state = interpreter_state::get();
-        if (state.get_running_loop == nullptr) {
-            const object asyncio = checked(PyImport_ImportModule("asyncio"));
-            state.get_running_loop = checked(PyObject_GetAttrString(asyncio.ptr(), "get_running_loop")).release();
-        }
-        object loop = object::steal(PyObject_CallNoArgs(state.get_running_loop));
-        if (!loop) {
-            PyErr_Clear();
-            throw error(PyExc_RuntimeError, "isthmus: waiting for another thread needs a running asyncio event loop");
-        }
-        return loop;
-    }
-
-    /// The queue of an asyncio loop (uvloop's too). The first call gives the loop a reader, as the loop's own wake-up
-    /// is one: it stays until the loop is closed. Throws what `add_reader` raises.
-    static std::shared_ptr<completion_queue> of(const object& loop);
+    /// The queue of the running loop. The first call gives the loop a reader, as the loop's own wake-up is one: it
+    /// stays until the loop is closed. Throws what adding a reader raises.
+    static std::shared_ptr<completion_queue> of(const event_loop& loop);
 
     /// Adds a finished result, and wakes the loop if the queue was empty. Any thread, no GIL.
     void push(pending_result* finished) noexcept {
@@ -149,7 +198,7 @@ private:
     using known_loops = std::vector<known_loop>;
 
     static known_loops& known();
-    static std::shared_ptr<completion_queue> make(const object& loop);
+    static std::shared_ptr<completion_queue> make(const event_loop& loop);
 
     /// Calls `use` with each queued result, oldest first, and lets go of it.
     template <class Use>
@@ -234,10 +283,10 @@ inline completion_queue::known_loops& completion_queue::known() {
     return *static_cast<known_loops*>(PyCapsule_GetPointer(state.queues, owner_name));
 }
 
-inline std::shared_ptr<completion_queue> completion_queue::of(const object& loop) {
+inline std::shared_ptr<completion_queue> completion_queue::of(const event_loop& loop) {
     for (const known_loop& each : known()) {
         // A forked child cannot use its parent's queue: they share the descriptor.
-        if (refers_to(each.reference.ptr(), loop.ptr()) && each.queue->process_ == ::getpid()) {
+        if (refers_to(each.reference.ptr(), loop.key.ptr()) && each.queue->process_ == ::getpid()) {
             return each.queue;
         }
     }
@@ -245,17 +294,21 @@ inline std::shared_ptr<completion_queue> completion_queue::of(const object& loop
 }
 
 /// The queue belongs to a Python object, so that it dies with the GIL whoever lets go of it last.
-inline std::shared_ptr<completion_queue> completion_queue::make(const object& loop) {
+inline std::shared_ptr<completion_queue> completion_queue::make(const event_loop& loop) {
     auto owned = std::make_unique<completion_queue>();
     completion_queue* const queue = owned.get();
     const object capsule = make_owner(owned.release());
     const object reader = checked(PyCFunction_New(&drain_method, capsule.ptr()));
     const object forgetter = checked(PyCFunction_New(&forget_method, nullptr));
-    known_loop added{checked(PyWeakref_NewRef(loop.ptr(), forgetter.ptr())),
+    known_loop added{checked(PyWeakref_NewRef(loop.key.ptr(), forgetter.ptr())),
                      std::shared_ptr<completion_queue>(std::make_shared<object>(capsule), queue)};
     std::shared_ptr<completion_queue> made = added.queue;
     known().reserve(known().size() + 1);
-    checked(PyObject_CallMethod(loop.ptr(), "add_reader", "iO", queue->wakeup_.descriptor(), reader.ptr()));
+    if (loop.trio_task) {
+        trio_add_reader(trio_if_imported(), queue->wakeup_.descriptor(), reader);
+    } else {
+        checked(PyObject_CallMethod(loop.key.ptr(), "add_reader", "iO", queue->wakeup_.descriptor(), reader.ptr()));
+    }
     known().push_back(std::move(added));
     return made;
 }
@@ -278,7 +331,7 @@ public:
 
     void visit(void (*visitor)(void*, void*), void* context) const noexcept final {
         python_delegate::visit(visitor, context);
-        visitor(future_.ptr(), context);
+        visitor(waiting_.ptr(), context);
     }
 
 protected:
@@ -289,12 +342,19 @@ protected:
         }
     }
 
-    /// Prepares the await of `result` on `loop`.
-    void wait_for(std::shared_ptr<Result> result, const object& loop) {
-        future_ = checked(PyObject_CallMethodNoArgs(loop.ptr(), interpreter_state::get().create_future));
-        iterator_ = await_iterator_of(future_.ptr());
+    /// Prepares the await of `result` on the running loop.
+    void wait_for(std::shared_ptr<Result> result, const event_loop& loop) {
+        if (loop.trio_task) {
+            waiting_ = loop.trio_task;
+            const object kept = make_owner(new std::shared_ptr<pending_result>(result));
+            const object abort = checked(PyCFunction_New(&abort_method, kept.ptr()));
+            iterator_ = trio_sleep(trio_if_imported(), abort);
+        } else {
+            waiting_ = checked(PyObject_CallMethodNoArgs(loop.key.ptr(), interpreter_state::get().create_future));
+            iterator_ = await_iterator_of(waiting_.ptr());
+        }
         result_ = std::move(result);
-        result_->wake(future_.ptr());
+        result_->wake(waiting_.ptr(), static_cast<bool>(loop.trio_task));
     }
 
     std::exception_ptr error_of_result() noexcept final { return result_->take_error(); }
@@ -302,7 +362,15 @@ protected:
     std::shared_ptr<Result> result_;
 
 private:
-    object future_;
+    /// The trio task is cancelled: from now on nobody waits.
+    static PyObject* abort(PyObject* capsule, PyObject*) noexcept {
+        auto& result = *static_cast<std::shared_ptr<pending_result>*>(PyCapsule_GetPointer(capsule, owner_name));
+        result->wake(nullptr);
+        return trio_abort_succeeded();
+    }
+    static inline PyMethodDef abort_method{"isthmus_trio_abort", abort, METH_O, nullptr};
+
+    object waiting_;
 };
 
 } // namespace isthmus::inline v1::py::detail

@@ -45,6 +45,7 @@ struct interpreter_state {
     PyObject* set_result = nullptr;
     deferred_references::queue deferred{nullptr};
     PyObject* get_running_loop = nullptr; ///< of loop.hpp: asyncio's function
+    PyObject* trio = nullptr;             ///< of trio.hpp: the module trio.lowlevel
     PyObject* queues = nullptr;           ///< of loop.hpp: the event loops that are known, and their queues
 
     /// The state of the current interpreter. Needs the GIL. Throws what Python raises when it cannot be made.
@@ -90,6 +91,7 @@ inline interpreter_state* interpreter_state::make() {
         owned->alive = false;
         Py_CLEAR(owned->queues);
         Py_CLEAR(owned->get_running_loop);
+        Py_CLEAR(owned->trio);
         for (const interned& name : interned_names) {
             Py_CLEAR(owned->*name.field);
         }
