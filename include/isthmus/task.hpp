@@ -63,10 +63,6 @@ public:
     explicit unsupported_operation(const char* text) noexcept : protocol_error(text) {}
 };
 
-/// What a task that is cancelled finds at its co_await. As in Python it is not an ordinary error, so that
-/// `catch (const std::exception&)` does not see it: let it pass, or throw it on.
-class ISTHMUS_EXPORT cancelled {};
-
 /// Whoever drives a task resumed it without having started the operation that it waits for. Raised at the co_await, as
 /// a Future does ("await wasn't used with future").
 class ISTHMUS_EXPORT operation_not_started : public runtime_error {
@@ -155,6 +151,7 @@ namespace detail {
 class waiting {
 public:
     virtual bool start(reactor& lent, waker wake) noexcept = 0;
+    virtual bool is_cancelled() const noexcept = 0;
 
 protected:
     ~waiting() = default;
@@ -172,6 +169,8 @@ public:
     ///
     /// To cancel, throw into the task, isthmus::cancelled for instance: it may yield once more before it raises that.
     bool start(reactor& lent, waker wake) const noexcept { return waits_->start(lent, std::move(wake)); }
+    /// Whether the task was cancelled, and only waits until its operation is over.
+    bool is_cancelled() const noexcept { return waits_->is_cancelled(); }
 
 private:
     detail::waiting* waits_;
@@ -265,6 +264,8 @@ private:
             return true;
         }
     }
+
+    bool is_cancelled() const noexcept override { return error_ != nullptr; }
 
     std::exception_ptr close() noexcept override {
         state_ = state::over;

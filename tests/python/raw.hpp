@@ -18,6 +18,10 @@ template <class Return>
 object to_result(py::coroutine<Return>&& made) {
     return py::to_python(std::move(made));
 }
+template <class Return>
+object to_result(isthmus::task<Return>&& made) {
+    return py::to_python(std::move(made));
+}
 template <class T>
 object to_result(T&& value) {
     return py::converter<std::remove_cvref_t<T>>::to_python(std::forward<T>(value));

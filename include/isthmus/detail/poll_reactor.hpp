@@ -2,17 +2,15 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "../task.hpp"
+#include "timers.hpp"
 #include "wakeup.hpp"
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <map>
 #include <memory>
 #include <poll.h>
 #include <system_error>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -23,9 +21,6 @@ class poll_reactor final : public reactor {
 public:
     poll_reactor() : target_(std::make_shared<target>()) {}
     ~poll_reactor() {
-        for (const auto& [timer, when] : due_) {
-            timer->detach();
-        }
         for (const watched& each : watched_) {
             each.by->detach();
         }
@@ -44,13 +39,7 @@ public:
     }
 
     void wake_at(clock::time_point when, registration& timer, waker wake) override {
-        const auto [at, added] = timers_.emplace(std::pair(when, &timer), std::move(wake));
-        try {
-            due_.emplace(&timer, when);
-        } catch (...) {
-            timers_.erase(at);
-            throw;
-        }
+        timers_.add(when, timer, std::move(wake));
         timer.attach(*this);
     }
     void wake_when(int descriptor, io_event event, registration& by, waker wake) override {
@@ -58,11 +47,9 @@ public:
         by.attach(*this);
     }
     void forget(registration& dropped) noexcept override {
-        if (const auto at = due_.find(&dropped); at != due_.end()) {
-            timers_.erase(std::pair(at->second, &dropped));
-            due_.erase(at);
+        if (!timers_.forget(dropped)) {
+            std::erase_if(watched_, [&](const watched& each) { return each.by == &dropped; });
         }
-        std::erase_if(watched_, [&](const watched& each) { return each.by == &dropped; });
     }
 
 private:
@@ -112,28 +99,21 @@ private:
                 wake();
             }
         }
-        for (const clock::time_point reached = now(); !timers_.empty() && timers_.begin()->first.first <= reached;) {
-            const auto at = timers_.begin();
-            waker wake = std::move(at->second);
-            at->first.second->detach();
-            due_.erase(at->first.second);
-            timers_.erase(at);
-            wake();
-        }
+        timers_.wake_until(now());
     }
 
     /// In milliseconds, rounded up; -1 for ever.
     int timeout() const {
-        if (timers_.empty()) {
+        const std::optional<clock::time_point> next = timers_.next();
+        if (!next) {
             return -1;
         }
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(timers_.begin()->first.first - now()).count();
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(*next - now()).count();
         return static_cast<int>(std::clamp<decltype(left)>(left, 0, 60'000)); // it is asked again when that is over
     }
 
     std::shared_ptr<target> target_;
-    std::map<std::pair<clock::time_point, registration*>, waker> timers_;
-    std::unordered_map<registration*, clock::time_point> due_;
+    timers timers_;
     std::vector<watched> watched_;
     std::vector<pollfd> polled_;
 };

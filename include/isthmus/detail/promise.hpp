@@ -38,6 +38,13 @@ concept any_generator = requires(T& object) { detail::match_generator(object); }
 template <class Inner, class Outer>
 inline constexpr bool joins = is_none<Inner> || std::is_same_v<Inner, Outer>;
 
+/// How a coroutine with Yield `To` awaits what yields `From`, where the layer that owns `To` knows: it specialises this
+/// with `await(x)`, which gives the awaiter.
+template <class From, class To>
+struct boundary {};
+template <class From, class To>
+concept crosses = requires { typename boundary<From, To>::crossed; };
+
 /// What the layer that owns a Yield type keeps in each frame that yields it. That layer specialises it.
 template <class Yield>
 struct frame_notes {

@@ -59,7 +59,7 @@ class python_delegate : public isthmus::detail::delegate {
 public:
     explicit python_delegate(object awaited) noexcept : iterator_(std::move(awaited)) {}
 
-    void advance(activation& step) noexcept final {
+    void advance(activation& step) noexcept override {
         PyObject* result = nullptr;
         PySendResult how = PYGEN_ERROR;
         // C++ levels cost no C stack, but each crossing into Python does (13.3).
@@ -96,7 +96,7 @@ public:
         }
     }
 
-    std::exception_ptr close() noexcept final {
+    std::exception_ptr close() noexcept override {
         object method;
         PyObject* const name = interpreter_state::get().close;
         switch (into_python([&] { return get_optional_attribute(iterator_.ptr(), name, method); })) {
@@ -116,7 +116,7 @@ public:
         visitor(iterator_.ptr(), context);
     }
     const void** thrown() noexcept final { return &thrown_; }
-    std::string awaited_type() const final { return Py_TYPE(iterator_.ptr())->tp_name; }
+    std::string awaited_type() const override { return Py_TYPE(iterator_.ptr())->tp_name; }
 
     /// The error that await_resume() would throw, which counts as delivered then; null if there is none.
     std::exception_ptr take_failure() noexcept {
@@ -146,10 +146,8 @@ protected:
     /// The error of the result that the await has brought, where it brings one in its own way.
     virtual std::exception_ptr error_of_result() noexcept { return nullptr; }
 
-    object iterator_; ///< what is awaited, until await_ready() has found its iterator
-
-private:
-    void complete(object value, std::exception_ptr error) noexcept {
+    /// What is awaited has ended: with a value or an error.
+    virtual void complete(object value, std::exception_ptr error) noexcept {
         if (!error) {
             error = error_of_result();
         }
@@ -159,6 +157,9 @@ private:
         }
     }
 
+    object iterator_; ///< what is awaited, until await_ready() has found its iterator
+
+private:
     /// throw(), by the awaited object's own method (5.20–5.22). False if that was not called: then all is settled.
     bool throw_in(activation& step, PySendResult& how, PyObject** result) noexcept {
         const std::exception_ptr injected = step.take_injected();

@@ -3,11 +3,13 @@
 #pragma once
 
 #include "../detail/wakeup.hpp"
+#include "reactor.hpp"
 #include "trio.hpp"
 
 #include <atomic>
 #include <exception>
 #include <memory>
+#include <thread>
 #include <unistd.h>
 #include <variant>
 #include <vector>
@@ -70,33 +72,34 @@ protected:
 private:
     friend class completion_queue;
 
-/// The event loop that runs, and whom it runs.
-struct event_loop {
-    object key;       ///< asyncio's loop, or trio's token
-    object trio_task; ///< under trio, the task; null under asyncio
+    /// The event loop that runs, and whom it runs.
+    struct event_loop {
+        object key;       ///< asyncio's loop, or trio's token
+        object trio_task; ///< under trio, the task; null under asyncio
 
-    /// Found as sniffio does it: trio if the current code belongs to a trio task, else asyncio (or uvloop). Throws
-    /// py::error: RuntimeError with a text that says what is needed.
-    static event_loop running() {
-        if (const object trio = trio_if_imported()) {
-            if (object task = running_trio_task(trio)) {
-                return {checked(PyObject_CallMethod(trio.ptr(), "current_trio_token", nullptr)), std::move(task)};
+        /// Found as sniffio does it: trio if the current code belongs to a trio task, else asyncio (or uvloop). Throws
+        /// py::error: RuntimeError with a text that says what is needed.
+        static event_loop running() {
+            if (const object trio = trio_if_imported()) {
+                if (object task = running_trio_task(trio)) {
+                    return {checked(PyObject_CallMethod(trio.ptr(), "current_trio_token", nullptr)), std::move(task)};
+                }
             }
+            interpreter_state& state = interpreter_state::get();
+            if (state.get_running_loop == nullptr) {
+                const object asyncio = checked(PyImport_ImportModule("asyncio"));
+                state.get_running_loop = checked(PyObject_GetAttrString(asyncio.ptr(), "get_running_loop")).release();
+            }
+            object loop = object::steal(PyObject_CallNoArgs(state.get_running_loop));
+            if (!loop) {
+                PyErr_Clear();
+                throw error(PyExc_RuntimeError,
+                            "isthmus: waiting for another thread needs a running event loop: asyncio, "
+                            "uvloop or trio");
+            }
+            return {std::move(loop), object()};
         }
-        interpreter_state& state = interpreter_state::get();
-        if (state.get_running_loop == nullptr) {
-            const object asyncio = checked(PyImport_ImportModule("asyncio"));
-            state.get_running_loop = checked(PyObject_GetAttrString(asyncio.ptr(), "get_running_loop")).release();
-        }
-        object loop = object::steal(PyObject_CallNoArgs(state.get_running_loop));
-        if (!loop) {
-            PyErr_Clear();
-            throw error(PyExc_RuntimeError, "isthmus: waiting for another thread needs a running event loop: asyncio, "
-                                            "uvloop or trio");
-        }
-        return {std::move(loop), object()};
-    }
-};
+    };
 
     /// On the loop's thread, with the GIL: wakes the coroutine. Nobody waits any more if it was cancelled.
     void deliver() noexcept {
@@ -179,6 +182,13 @@ public:
     /// stays until the loop is closed. Throws what adding a reader raises.
     static std::shared_ptr<completion_queue> of(const event_loop& loop);
 
+    /// What tasks on the loop, which runs, are lent. Throws what adding a reader raises, and std::system_error.
+    reactor& lent(const event_loop& loop);
+    /// Whether this thread calls wakers for the loop just now: then it has the GIL, and need not wake it.
+    bool dispatches_here() const noexcept {
+        return dispatching_.load(std::memory_order_relaxed) == std::this_thread::get_id();
+    }
+
     /// Adds a finished result, and wakes the loop if the queue was empty. Any thread, no GIL.
     void push(pending_result* finished) noexcept {
         pending_result* before = head_.load(std::memory_order_relaxed);
@@ -229,6 +239,24 @@ private:
     }
     static inline PyMethodDef drain_method{"isthmus_completions", drain, METH_NOARGS, nullptr};
 
+    static PyObject* dispatch(PyObject* capsule, PyObject*) noexcept {
+        const object alive = object::borrow(capsule);
+        auto* const queue = static_cast<completion_queue*>(PyCapsule_GetPointer(capsule, owner_name));
+        queue->dispatching_.store(std::this_thread::get_id(), std::memory_order_relaxed);
+        queue->reactor_->dispatch();
+        queue->dispatching_.store(std::thread::id(), std::memory_order_relaxed);
+        Py_RETURN_NONE;
+    }
+    static inline PyMethodDef dispatch_method{"isthmus_reactor", dispatch, METH_NOARGS, nullptr};
+
+    static void add_reader(const event_loop& loop, int descriptor, const object& callback) {
+        if (loop.trio_task) {
+            trio_add_reader(trio_if_imported(), descriptor, callback);
+        } else {
+            checked(PyObject_CallMethod(loop.key.ptr(), "add_reader", "iO", descriptor, callback.ptr()));
+        }
+    }
+
     /// A loop is gone: forgets its queue, which lives as long as somebody may push to it.
     static PyObject* forget(PyObject*, PyObject* reference) noexcept {
         try {
@@ -261,11 +289,18 @@ private:
     std::atomic<pending_result*> head_{nullptr};
     pid_t process_ = ::getpid();
     isthmus::detail::wakeup wakeup_;
+    PyObject* capsule_ = nullptr; ///< which owns this
+    std::unique_ptr<loop_reactor> reactor_;
+    std::atomic<std::thread::id> dispatching_;
 };
 
 inline void pending_result::post(std::shared_ptr<pending_result> self) noexcept {
     pending_result* const finished = self.get();
     const std::shared_ptr<completion_queue> queue = std::move(finished->queue_); // which must not wait for itself
+    if (queue->dispatches_here()) {
+        finished->deliver();
+        return;
+    }
     finished->self_ = std::move(self);
     queue->push(finished);
 }
@@ -304,19 +339,24 @@ inline std::shared_ptr<completion_queue> completion_queue::make(const event_loop
                      std::shared_ptr<completion_queue>(std::make_shared<object>(capsule), queue)};
     std::shared_ptr<completion_queue> made = added.queue;
     known().reserve(known().size() + 1);
-    if (loop.trio_task) {
-        trio_add_reader(trio_if_imported(), queue->wakeup_.descriptor(), reader);
-    } else {
-        checked(PyObject_CallMethod(loop.key.ptr(), "add_reader", "iO", queue->wakeup_.descriptor(), reader.ptr()));
-    }
+    queue->capsule_ = capsule.ptr();
+    add_reader(loop, queue->wakeup_.descriptor(), reader);
     known().push_back(std::move(added));
     return made;
 }
 
-/// Awaits a pending result: a Python await of a Future, after which the result is there. What is thrown in instead,
-/// such as a CancelledError, abandons it.
-template <class Result>
-class pending_awaiter : public python_delegate {
+inline reactor& completion_queue::lent(const event_loop& loop) {
+    if (!reactor_) {
+        auto made = std::make_unique<loop_reactor>();
+        const object reader = checked(PyCFunction_New(&dispatch_method, capsule_));
+        add_reader(loop, made->descriptor(), reader);
+        reactor_ = std::move(made);
+    }
+    return *reactor_;
+}
+
+/// Waits on the running loop until a pending result is there, by a Python await of a Future or of trio's sleep.
+class loop_waiter : public python_delegate {
 public:
     using yield_type = object;
     using send_type = object;
@@ -335,42 +375,56 @@ public:
     }
 
 protected:
-    pending_awaiter() noexcept : python_delegate(object()) {}
-    ~pending_awaiter() {
-        if (result_) {
-            result_->wake(nullptr);
-        }
-    }
+    loop_waiter() noexcept : python_delegate(object()) {}
+    ~loop_waiter() = default;
 
-    /// Prepares the await of `result` on the running loop.
-    void wait_for(std::shared_ptr<Result> result, const event_loop& loop) {
+    /// Prepares the await of `result`. What is shielded goes on waiting although its trio task is cancelled.
+    void wait_on(const std::shared_ptr<pending_result>& result, const event_loop& loop, bool shielded = false) {
         if (loop.trio_task) {
             waiting_ = loop.trio_task;
             const object kept = make_owner(new std::shared_ptr<pending_result>(result));
-            const object abort = checked(PyCFunction_New(&abort_method, kept.ptr()));
+            const object abort = checked(PyCFunction_New(shielded ? &shield_method : &abort_method, kept.ptr()));
             iterator_ = trio_sleep(trio_if_imported(), abort);
         } else {
             waiting_ = checked(PyObject_CallMethodNoArgs(loop.key.ptr(), interpreter_state::get().create_future));
             iterator_ = await_iterator_of(waiting_.ptr());
         }
-        result_ = std::move(result);
-        result_->wake(waiting_.ptr(), static_cast<bool>(loop.trio_task));
+        result->wake(waiting_.ptr(), static_cast<bool>(loop.trio_task));
     }
-
-    std::exception_ptr error_of_result() noexcept final { return result_->take_error(); }
-
-    std::shared_ptr<Result> result_;
 
 private:
     /// The trio task is cancelled: from now on nobody waits.
     static PyObject* abort(PyObject* capsule, PyObject*) noexcept {
         auto& result = *static_cast<std::shared_ptr<pending_result>*>(PyCapsule_GetPointer(capsule, owner_name));
         result->wake(nullptr);
-        return trio_abort_succeeded();
+        return trio_abort_result("SUCCEEDED");
     }
+    static PyObject* shield(PyObject*, PyObject*) noexcept { return trio_abort_result("FAILED"); }
     static inline PyMethodDef abort_method{"isthmus_trio_abort", abort, METH_O, nullptr};
+    static inline PyMethodDef shield_method{"isthmus_trio_shield", shield, METH_O, nullptr};
 
     object waiting_;
+};
+
+/// Awaits a pending result, after which the result is there. What is thrown in instead, such as a CancelledError,
+/// abandons it.
+template <class Result>
+class pending_awaiter : public loop_waiter {
+protected:
+    ~pending_awaiter() {
+        if (result_) {
+            result_->wake(nullptr);
+        }
+    }
+
+    void wait_for(std::shared_ptr<Result> result, const event_loop& loop) {
+        wait_on(result, loop);
+        result_ = std::move(result);
+    }
+
+    std::exception_ptr error_of_result() noexcept final { return result_->take_error(); }
+
+    std::shared_ptr<Result> result_;
 };
 
 } // namespace isthmus::inline v1::py::detail

@@ -37,11 +37,12 @@ inline object trio_sleep(const object& trio, const object& abort) {
     return checked(PyObject_CallMethod(trio.ptr(), "wait_task_rescheduled", "O", abort.ptr()));
 }
 
-/// What such an `abort` returns: the task need not wait any longer. Null with an exception set if trio lacks it.
-inline PyObject* trio_abort_succeeded() noexcept {
+/// What such an `abort` returns: SUCCEEDED, if the task need not wait any longer, or FAILED. Null with an exception set
+/// if trio lacks it.
+inline PyObject* trio_abort_result(const char* name) noexcept {
     const object trio = object::borrow(interpreter_state::get().trio);
     const object abort = object::steal(PyObject_GetAttrString(trio.ptr(), "Abort"));
-    return abort ? PyObject_GetAttrString(abort.ptr(), "SUCCEEDED") : nullptr;
+    return abort ? PyObject_GetAttrString(abort.ptr(), name) : nullptr;
 }
 
 /// Wakes a task that sleeps so.
