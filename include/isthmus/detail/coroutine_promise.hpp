@@ -44,14 +44,16 @@ private:
     template <class R, class Y, class S>
     awaiter_of<R, Y, S> awaiter_for(coroutine<R, Y, S>& awaited) {
         require_joins<Y, S>();
-        frame* const target = frame_access::get(awaited);
-        if (target == nullptr) [[unlikely]] {
-            throw_misuse(misuse::already_finished);
-        }
-        if (!target->created()) [[unlikely]] {
-            throw_misuse(is_running(*target) ? misuse::already_executing : misuse::already_awaited);
-        }
-        return awaiter_of<R, Y, S>(target);
+        return awaiter_of<R, Y, S>([&] {
+            frame* const target = frame_access::get(awaited);
+            if (target == nullptr) [[unlikely]] {
+                throw_misuse(misuse::already_finished);
+            }
+            if (!target->created()) [[unlikely]] {
+                throw_misuse(is_running(*target) ? misuse::already_executing : misuse::already_awaited);
+            }
+            return target;
+        });
     }
     template <class R, class Y, class S>
     awaiter_of<R, Y, S> awaiter_for(coroutine<R, Y, S>&& awaited) {
@@ -134,12 +136,14 @@ private:
     template <class R, class Y, class S>
     awaiter_of<R, Y, S> continue_with(coroutine<R, Y, S>& awaited) {
         require_joins<Y, S>();
-        frame* const target = frame_access::get(awaited);
-        if (target == nullptr) [[unlikely]] {
-            throw_misuse(misuse::already_finished);
-        }
-        take_over<S>(*target);
-        return awaiter_of<R, Y, S>(target);
+        return awaiter_of<R, Y, S>([&] {
+            frame* const target = frame_access::get(awaited);
+            if (target == nullptr) [[unlikely]] {
+                throw_misuse(misuse::already_finished);
+            }
+            take_over<S>(*target);
+            return target;
+        });
     }
     template <class Erased>
     auto continue_with(Erased& awaited) {

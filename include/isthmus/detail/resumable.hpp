@@ -60,7 +60,7 @@ public:
                 report_never_awaited(frame_->where);
             }
             frame_->owner = nullptr;
-            discard(*frame_);
+            discard(frame_);
         }
     }
 

@@ -56,7 +56,7 @@ inline int clear(PyObject* object_self) noexcept {
     if (frame* const root = std::exchange(self.root, nullptr)) {
         const saved_error outer; // destructors run
         root->owner = nullptr;
-        isthmus::detail::discard(*root);
+        isthmus::detail::discard(root);
     }
     Py_CLEAR(self.keep_alive);
     Py_CLEAR(self.name);
