@@ -127,7 +127,7 @@ public:
         if (step.injected != nullptr) [[unlikely]] {
             return step.take_injected();
         }
-        if (failure != misuse::none || child == nullptr) [[unlikely]] { // if it has failed, `child` is others' to change
+        if (failure != misuse::none || child == nullptr) [[unlikely]] {
             const bool empty_result = Kind == frame_kind::generator && failure == misuse::none;
             return empty_result ? nullptr : make_misuse(failure, Kind);
         }
