@@ -330,9 +330,7 @@ TEST(CheckThreads, AwaitedWhileOthersDriveIt) {
                 co_yield i;
             }
         }
-        static isthmus::generator<int> yields_from(isthmus::generator<int>& sub) {
-            co_yield isthmus::yield_from(sub);
-        }
+        static isthmus::generator<int> yields_from(isthmus::generator<int>& sub) { co_yield isthmus::yield_from(sub); }
     };
     for (int round = 0; round < 300; ++round) {
         const int count = round % 3;
