@@ -94,7 +94,7 @@ private:
     }
 
     template <class T>
-        requires(!names_awaiter<T> && !has_await<T>)
+        requires(!names_awaiter<T> && !has_await<T> && !observed<T>)
     auto awaiter_for(T&&) {
         if constexpr (any_generator<std::remove_reference_t<T>>) {
             static_assert(!std::is_same_v<T, T>,
@@ -105,26 +105,12 @@ private:
         return refused_awaiter();
     }
 
-    template <class T>
-    auto awaiter_for(nothrow_awaitable<T>& awaited) {
-        return observe<nothrow_awaiter>(awaited);
-    }
-    template <class T>
-    auto awaiter_for(nothrow_awaitable<T>&& awaited) {
-        return observe<nothrow_awaiter>(awaited);
-    }
-    template <class T>
-    auto awaiter_for(outcome_awaitable<T>& awaited) {
-        return observe<outcome_awaiter>(awaited);
-    }
-    template <class T>
-    auto awaiter_for(outcome_awaitable<T>&& awaited) {
-        return observe<outcome_awaiter>(awaited);
-    }
-    template <template <class> class Observer, class Awaitable>
-    auto observe(Awaitable& awaited) {
+    /// nothrow() and as_outcome().
+    template <observed T>
+    auto awaiter_for(T&& awaited) {
         using awaiter = decltype(awaiter_for(awaited.get()));
-        return Observer<awaiter>([&]() -> awaiter { return awaiter_for(awaited.get()); });
+        using observer = typename std::remove_reference_t<T>::template observer<awaiter>;
+        return observer([&]() -> awaiter { return awaiter_for(awaited.get()); });
     }
 
     template <class Y, class S>
