@@ -46,6 +46,18 @@ decltype(auto) ask(Step& step, Handler& handler) {
     }
 }
 
+/// Whether run() can go on with what the handler returns: `none` has to be a value of Send if that is void. Of a user's
+/// class that names no send_type this is not known before it is sent.
+template <class Coroutine, class Handler>
+constexpr bool can_answer() {
+    using reply = decltype(detail::ask(std::declval<step_of<Coroutine>&>(), std::declval<Handler&>()));
+    if constexpr (std::is_void_v<reply> && requires { typename Coroutine::send_type; }) {
+        return empty_value<typename Coroutine::send_type>::exists;
+    } else {
+        return true;
+    }
+}
+
 /// One round of run(): the handler's answer, or its error, goes into the coroutine.
 template <class Coroutine, class Step, class Handler>
 Step answer(Coroutine& coroutine, Step& step, Handler& handler) {
@@ -107,12 +119,16 @@ detail::result_of<Coroutine> run(Coroutine&& coroutine) {
     }
 }
 
-/// Runs a coroutine to its end: what it yields goes to `handler`, whose result is sent back (nothing if that is void).
+/// Runs a coroutine to its end: what it yields goes to `handler`, whose result is sent back (nothing if that is void,
+/// which needs a Send with an empty value).
 /// An error that `handler` throws is thrown into the coroutine, which may handle it. Returns what the coroutine
 /// returned; throws what left it.
 template <coroutine_like Coroutine, class Handler>
     requires detail::has_protocol<Coroutine>
 detail::result_of<Coroutine> run(Coroutine&& coroutine, Handler&& handler) {
+    static_assert(detail::can_answer<std::remove_cvref_t<Coroutine>, Handler>(),
+                  "isthmus: the handler returns void, but this coroutine's Send has no empty value: the handler has to "
+                  "return what to send");
     std::optional<detail::step_of<Coroutine>> steps[2]; // this one and the next, as a step need not be assignable
     unsigned now = 0;
     steps[now].emplace(detail::send_none(coroutine));

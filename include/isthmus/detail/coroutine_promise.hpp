@@ -51,9 +51,11 @@ private:
         requires(!crosses<Y, Yield>)
     awaiter_of<R, Y, S> awaiter_for(coroutine<R, Y, S>& awaited) {
         require_joins<Y, S>();
-        frame* const target = frame_access::get(awaited);
-        require_created(target);
-        return awaiter_of<R, Y, S>(target);
+        return awaiter_of<R, Y, S>([&] {
+            frame* const target = frame_access::get(awaited);
+            require_created(target);
+            return target;
+        });
     }
     template <class R, class Y, class S>
     auto awaiter_for(coroutine<R, Y, S>&& awaited) {
@@ -106,7 +108,7 @@ private:
     }
 
     template <class T>
-        requires(!names_awaiter<T> && !has_await<T>)
+        requires(!names_awaiter<T> && !has_await<T> && !observed<T>)
     auto awaiter_for(T&&) {
         if constexpr (any_generator<std::remove_reference_t<T>>) {
             static_assert(!std::is_same_v<T, T>,
@@ -117,26 +119,12 @@ private:
         return refused_awaiter();
     }
 
-    template <class T>
-    auto awaiter_for(nothrow_awaitable<T>& awaited) {
-        return observe<nothrow_awaiter>(awaited);
-    }
-    template <class T>
-    auto awaiter_for(nothrow_awaitable<T>&& awaited) {
-        return observe<nothrow_awaiter>(awaited);
-    }
-    template <class T>
-    auto awaiter_for(outcome_awaitable<T>& awaited) {
-        return observe<outcome_awaiter>(awaited);
-    }
-    template <class T>
-    auto awaiter_for(outcome_awaitable<T>&& awaited) {
-        return observe<outcome_awaiter>(awaited);
-    }
-    template <template <class> class Observer, class Awaitable>
-    auto observe(Awaitable& awaited) {
+    /// nothrow() and as_outcome().
+    template <observed T>
+    auto awaiter_for(T&& awaited) {
         using awaiter = decltype(awaiter_for(awaited.get()));
-        return Observer<awaiter>([&]() -> awaiter { return awaiter_for(awaited.get()); });
+        using observer = typename std::remove_reference_t<T>::template observer<awaiter>;
+        return observer([&]() -> awaiter { return awaiter_for(awaited.get()); });
     }
 
     template <class Y, class S>
@@ -148,12 +136,14 @@ private:
     template <class R, class Y, class S>
     awaiter_of<R, Y, S> continue_with(coroutine<R, Y, S>& awaited) {
         require_joins<Y, S>();
-        frame* const target = frame_access::get(awaited);
-        if (target == nullptr) [[unlikely]] {
-            throw_misuse(misuse::already_finished);
-        }
-        take_over<S>(*target);
-        return awaiter_of<R, Y, S>(target);
+        return awaiter_of<R, Y, S>([&] {
+            frame* const target = frame_access::get(awaited);
+            if (target == nullptr) [[unlikely]] {
+                throw_misuse(misuse::already_finished);
+            }
+            take_over<S>(*target);
+            return target;
+        });
     }
     template <class Erased>
     auto continue_with(Erased& awaited) {

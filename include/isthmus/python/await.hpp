@@ -55,7 +55,7 @@ inline object await_iterator_of(PyObject* awaited) {
 }
 
 /// Passes each step of the chain on to a Python await-iterator, and what that yields up.
-class python_delegate : public isthmus::detail::delegate {
+class python_delegate : public isthmus::detail::failing_delegate {
 public:
     explicit python_delegate(object awaited) noexcept : iterator_(std::move(awaited)) {}
 
@@ -112,17 +112,11 @@ public:
         return closed ? nullptr : to_exception_ptr(take_raised());
     }
 
-    void visit(void (*visitor)(void*, void*), void* context) const noexcept override {
+    void visit(isthmus::detail::held_visitor visitor, void* context) const noexcept override {
         visitor(iterator_.ptr(), context);
     }
     const void** thrown() noexcept final { return &thrown_; }
     std::string awaited_type() const override { return Py_TYPE(iterator_.ptr())->tp_name; }
-
-    /// The error that await_resume() would throw, which counts as delivered then; null if there is none.
-    std::exception_ptr take_failure() noexcept {
-        activation& step = parent->step();
-        return step.injected != nullptr ? step.take_injected() : std::exchange(error_, nullptr);
-    }
 
 protected:
     ~python_delegate() = default;
@@ -137,9 +131,7 @@ protected:
 
     /// What awaiting gave; throws the error it ended in.
     object take_result() {
-        if (const std::exception_ptr error = take_failure()) {
-            std::rethrow_exception(error);
-        }
+        rethrow_failure();
         return std::move(value_);
     }
 
@@ -151,9 +143,8 @@ protected:
         if (!error) {
             error = error_of_result();
         }
-        if (finish(error)) {
+        if (end(error)) {
             value_ = std::move(value);
-            error_ = std::move(error);
         }
     }
 
@@ -214,7 +205,6 @@ private:
     }
 
     object value_;
-    std::exception_ptr error_;
     const void* thrown_ = nullptr; ///< the throw_arguments of this step, if they were not made an exception yet
 };
 

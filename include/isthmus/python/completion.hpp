@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "loop.hpp"
+#include "waiter.hpp"
 
 #include <atomic>
 #include <exception>

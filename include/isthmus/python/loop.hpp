@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../detail/wakeup.hpp"
+#include "pending.hpp"
 #include "reactor.hpp"
 #include "trio.hpp"
 
@@ -11,12 +12,10 @@
 #include <memory>
 #include <thread>
 #include <unistd.h>
-#include <variant>
+#include <utility>
 #include <vector>
 
 namespace isthmus::inline v1::py::detail {
-
-class completion_queue;
 
 /// The event loop that runs, and whom it runs.
 struct event_loop {
@@ -44,129 +43,6 @@ struct event_loop {
         }
         return {std::move(loop), object()};
     }
-};
-
-/// What some thread will bring to a coroutine that waits for it on a loop. The coroutine and the one who completes it
-/// share it; while it is in the queue it owns itself.
-class pending_result {
-public:
-    virtual ~pending_result() = default;
-    pending_result(const pending_result&) = delete;
-    pending_result& operator=(const pending_result&) = delete;
-
-    /// Whether the result is there. For the loop's thread.
-    bool delivered() const noexcept { return delivered_; }
-    /// Whom deliver() wakes: a Future or a trio task, which whoever waits owns, or null. For the loop's thread.
-    void wake(PyObject* waiting, bool is_trio_task = false) noexcept {
-        waiting_ = waiting;
-        is_trio_task_ = is_trio_task;
-    }
-
-    /// Sends the finished result to the loop. Any thread, once, without the GIL. `self` is given up, so that the
-    /// result, and all it owns, dies on the loop's thread.
-    static void post(std::shared_ptr<pending_result> self) noexcept;
-
-protected:
-    explicit pending_result(std::shared_ptr<completion_queue> queue) noexcept : queue_(std::move(queue)) {}
-
-private:
-    friend class completion_queue;
-
-    /// The event loop that runs, and whom it runs.
-    struct event_loop {
-        object key;       ///< asyncio's loop, or trio's token
-        object trio_task; ///< under trio, the task; null under asyncio
-
-        /// Found as sniffio does it: trio if the current code belongs to a trio task, else asyncio (or uvloop). Throws
-        /// py::error: RuntimeError with a text that says what is needed.
-        static event_loop running() {
-            if (const object trio = trio_if_imported()) {
-                if (object task = running_trio_task(trio)) {
-                    return {checked(PyObject_CallMethod(trio.ptr(), "current_trio_token", nullptr)), std::move(task)};
-                }
-            }
-            interpreter_state& state = interpreter_state::get();
-            if (state.get_running_loop == nullptr) {
-                const object asyncio = checked(PyImport_ImportModule("asyncio"));
-                state.get_running_loop = checked(PyObject_GetAttrString(asyncio.ptr(), "get_running_loop")).release();
-            }
-            object loop = object::steal(PyObject_CallNoArgs(state.get_running_loop));
-            if (!loop) {
-                PyErr_Clear();
-                throw error(PyExc_RuntimeError,
-                            "isthmus: waiting for another thread needs a running event loop: asyncio, "
-                            "uvloop or trio");
-            }
-            return {std::move(loop), object()};
-        }
-    };
-
-    /// On the loop's thread, with the GIL: wakes the coroutine. Nobody waits any more if it was cancelled.
-    void deliver() noexcept {
-        delivered_ = true;
-        const object future = object::borrow(std::exchange(waiting_, nullptr));
-        if (!future) {
-            return;
-        }
-        if (is_trio_task_) {
-            trio_reschedule(future.ptr());
-            return;
-        }
-        const interpreter_state& state = interpreter_state::get();
-        const object done = object::steal(PyObject_CallMethodNoArgs(future.ptr(), state.done));
-        const bool waiting = done && PyObject_Not(done.ptr()) == 1;
-        const object set =
-            object::steal(waiting ? PyObject_CallMethodOneArg(future.ptr(), state.set_result, Py_None) : nullptr);
-        if (!done || (waiting && !set)) {
-            PyErr_WriteUnraisable(future.ptr());
-        }
-    }
-
-    std::shared_ptr<completion_queue> queue_;
-    std::shared_ptr<pending_result> self_;
-    pending_result* next_ = nullptr;
-    PyObject* waiting_ = nullptr;
-    bool is_trio_task_ = false;
-    bool delivered_ = false;
-};
-
-/// A pending T, or the error instead of it.
-template <class T>
-class pending_value : public pending_result {
-public:
-    explicit pending_value(std::shared_ptr<completion_queue> queue) noexcept : pending_result(std::move(queue)) {}
-
-    /// Keeps what `call` returns or throws. Once, before post().
-    template <class Call>
-    void resolve(Call&& call) noexcept {
-        try {
-            if constexpr (std::is_void_v<T>) {
-                std::forward<Call>(call)();
-                outcome_.template emplace<1>();
-            } else {
-                outcome_.template emplace<1>(std::forward<Call>(call)());
-            }
-        } catch (...) {
-            reject(isthmus::detail::current_error());
-        }
-    }
-    /// Keeps an error, which must not be null.
-    void reject(std::exception_ptr error) noexcept { outcome_.template emplace<2>(std::move(error)); }
-
-    /// The delivered error; null if there is a value.
-    std::exception_ptr take_error() noexcept {
-        std::exception_ptr* const error = std::get_if<2>(&outcome_);
-        return error != nullptr ? std::move(*error) : nullptr;
-    }
-    /// The delivered value. Once.
-    T take() {
-        if constexpr (!std::is_void_v<T>) {
-            return std::get<1>(std::move(outcome_));
-        }
-    }
-
-private:
-    std::variant<std::monostate, stored<T>, std::exception_ptr> outcome_;
 };
 
 /// The results on their way to one event loop. Workers push without the GIL; the loop's reader drains with it. Dies
@@ -354,77 +230,5 @@ inline reactor& completion_queue::lent(const event_loop& loop) {
     }
     return *reactor_;
 }
-
-/// Waits on the running loop until a pending result is there, by a Python await of a Future or of trio's sleep.
-class loop_waiter : public python_delegate {
-public:
-    using yield_type = object;
-    using send_type = object;
-
-    template <class Promise>
-    void await_suspend(std::coroutine_handle<Promise> awaiting) noexcept {
-        suspend(awaiting.promise());
-    }
-
-    using python_delegate::pass_errors;
-    using python_delegate::take_failure;
-
-    void visit(void (*visitor)(void*, void*), void* context) const noexcept final {
-        python_delegate::visit(visitor, context);
-        visitor(waiting_.ptr(), context);
-    }
-
-protected:
-    loop_waiter() noexcept : python_delegate(object()) {}
-    ~loop_waiter() = default;
-
-    /// Prepares the await of `result`. What is shielded goes on waiting although its trio task is cancelled.
-    void wait_on(const std::shared_ptr<pending_result>& result, const event_loop& loop, bool shielded = false) {
-        if (loop.trio_task) {
-            waiting_ = loop.trio_task;
-            const object kept = make_owner(new std::shared_ptr<pending_result>(result));
-            const object abort = checked(PyCFunction_New(shielded ? &shield_method : &abort_method, kept.ptr()));
-            iterator_ = trio_sleep(trio_if_imported(), abort);
-        } else {
-            waiting_ = checked(PyObject_CallMethodNoArgs(loop.key.ptr(), interpreter_state::get().create_future));
-            iterator_ = await_iterator_of(waiting_.ptr());
-        }
-        result->wake(waiting_.ptr(), static_cast<bool>(loop.trio_task));
-    }
-
-private:
-    /// The trio task is cancelled: from now on nobody waits.
-    static PyObject* abort(PyObject* capsule, PyObject*) noexcept {
-        auto& result = *static_cast<std::shared_ptr<pending_result>*>(PyCapsule_GetPointer(capsule, owner_name));
-        result->wake(nullptr);
-        return trio_abort_result("SUCCEEDED");
-    }
-    static PyObject* shield(PyObject*, PyObject*) noexcept { return trio_abort_result("FAILED"); }
-    static inline PyMethodDef abort_method{"isthmus_trio_abort", abort, METH_O, nullptr};
-    static inline PyMethodDef shield_method{"isthmus_trio_shield", shield, METH_O, nullptr};
-
-    object waiting_;
-};
-
-/// Awaits a pending result, after which the result is there. What is thrown in instead, such as a CancelledError,
-/// abandons it.
-template <class Result>
-class pending_awaiter : public loop_waiter {
-protected:
-    ~pending_awaiter() {
-        if (result_) {
-            result_->wake(nullptr);
-        }
-    }
-
-    void wait_for(std::shared_ptr<Result> result, const event_loop& loop) {
-        wait_on(result, loop);
-        result_ = std::move(result);
-    }
-
-    std::exception_ptr error_of_result() noexcept final { return result_->take_error(); }
-
-    std::shared_ptr<Result> result_;
-};
 
 } // namespace isthmus::inline v1::py::detail

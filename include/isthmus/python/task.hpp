@@ -3,7 +3,7 @@
 #pragma once
 
 #include "../task_group.hpp"
-#include "loop.hpp"
+#include "waiter.hpp"
 
 namespace isthmus::inline v1::py::detail {
 

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "loop.hpp"
 #include "pool.hpp"
+#include "waiter.hpp"
 
 #include <functional>
 #include <stop_token>
