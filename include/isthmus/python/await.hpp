@@ -116,6 +116,7 @@ public:
         visitor(iterator_.ptr(), context);
     }
     const void** thrown() noexcept final { return &thrown_; }
+    void* awaited_object() const noexcept final { return iterator_.ptr(); }
     std::string awaited_type() const override { return Py_TYPE(iterator_.ptr())->tp_name; }
 
 protected:

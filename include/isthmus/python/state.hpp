@@ -47,6 +47,9 @@ struct interpreter_state {
     PyObject* get_running_loop = nullptr; ///< of loop.hpp: asyncio's function
     PyObject* trio = nullptr;             ///< of trio.hpp: the module trio.lowlevel
     PyObject* queues = nullptr;           ///< of loop.hpp: the event loops that are known, and their queues
+    PyObject* code_template = nullptr;    ///< of code.hpp: the code object that the others are made from
+    PyObject* places = nullptr;           ///< of code.hpp: what was made of it, by the place in C++
+    PyTypeObject* view_type = nullptr;    ///< of introspection.hpp
 
     /// The state of the current interpreter. Needs the GIL. Throws what Python raises when it cannot be made.
     static interpreter_state& get();
@@ -92,6 +95,9 @@ inline interpreter_state* interpreter_state::make() {
         Py_CLEAR(owned->queues);
         Py_CLEAR(owned->get_running_loop);
         Py_CLEAR(owned->trio);
+        Py_CLEAR(owned->code_template);
+        Py_CLEAR(owned->places);
+        Py_CLEAR(owned->view_type);
         for (const interned& name : interned_names) {
             Py_CLEAR(owned->*name.field);
         }
