@@ -51,6 +51,7 @@ struct interpreter_state {
     PyObject* frame_globals = nullptr;    ///< of code.hpp
     PyObject* function_types = nullptr;   ///< of function.hpp: its types, by their names
     PyObject* make_model = nullptr;       ///< of model.hpp: a Python function
+    PyTypeObject* view_type = nullptr;    ///< of introspection.hpp
 
     /// The state of the current interpreter. Needs the GIL. Throws what Python raises when it cannot be made.
     static interpreter_state& get();
@@ -100,6 +101,7 @@ inline interpreter_state* interpreter_state::make() {
         Py_CLEAR(owned->frame_globals);
         Py_CLEAR(owned->function_types);
         Py_CLEAR(owned->make_model);
+        Py_CLEAR(owned->view_type);
         for (const interned& name : interned_names) {
             Py_CLEAR(owned->*name.field);
         }
