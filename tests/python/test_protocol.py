@@ -1521,15 +1521,6 @@ async def loop_over(coroutine: Any) -> None:
         pass
 
 
-# ---- 8: introspection ----------------------------------------------------------------------------
-
-
-def test_8_10_a_cpp_body_has_no_python_locals() -> None:
-    coroutine = suspended(raw_protocol)
-    assert inspect.getcoroutinelocals(coroutine) == {}
-    coroutine.close()
-
-
 # ---- 9: the object that __await__ returns --------------------------------------------------------
 
 

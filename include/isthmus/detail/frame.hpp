@@ -79,6 +79,8 @@ struct delegate {
     virtual void destroy_awaited() noexcept {}
     /// What is awaited, if it is a frame, else null.
     virtual frame* awaited_frame() const noexcept { return nullptr; }
+    /// What is awaited, if it is an object of the layer above, else null. Its owner is this delegate.
+    virtual void* awaited_object() const noexcept { return nullptr; }
     /// The type of what is awaited, for people to read. Its layer's lock must be held, Python's GIL say.
     virtual std::string awaited_type() const = 0;
     /// Shows every object of the layer above that is held here to `visit`, for its garbage collector.

@@ -114,16 +114,7 @@ public:
     outcome_type try_close();
 
     /// created, running, suspended or closed (8). O(1), or O(levels above) for one that is being awaited.
-    coroutine_state state() const noexcept {
-        const chain_lock lock;
-        if (frame_ == nullptr) {
-            return coroutine_state::closed;
-        }
-        if (frame_->created()) {
-            return coroutine_state::created;
-        }
-        return is_running(*frame_) ? coroutine_state::running : coroutine_state::suspended;
-    }
+    coroutine_state state() const noexcept { return state_of(frame_); }
 
 protected:
     explicit resumable(frame& f) noexcept : frame_(&f) { own(); }

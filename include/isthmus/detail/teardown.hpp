@@ -25,6 +25,18 @@ inline bool is_running(frame& f) noexcept {
     return root_of(f).runs_as_root();
 }
 
+/// What a coroutine object with the frame `f`, null if it has none, is doing (8). O(levels above f).
+inline coroutine_state state_of(frame* f) noexcept {
+    const chain_lock lock;
+    if (f == nullptr) {
+        return coroutine_state::closed;
+    }
+    if (f->created()) {
+        return coroutine_state::created;
+    }
+    return is_running(*f) ? coroutine_state::running : coroutine_state::suspended;
+}
+
 /// Makes `f`, attached in a chain at rest, the root of its own part of it; its awaiter becomes the leaf of the rest.
 inline void detach(frame& f) noexcept {
     const chain_lock lock;

@@ -116,6 +116,7 @@ public:
         visitor(iterator_.ptr(), context);
     }
     const void** thrown() noexcept final { return &thrown_; }
+    void* awaited_object() const noexcept final { return iterator_.ptr(); }
     std::string awaited_type() const final { return Py_TYPE(iterator_.ptr())->tp_name; }
 
     /// The error that await_resume() would throw, which counts as delivered then; null if there is none.

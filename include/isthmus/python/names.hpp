@@ -1,4 +1,4 @@
-// isthmus/python/names.hpp — __name__, __qualname__, repr and cr_origin of a coroutine object.
+// isthmus/python/names.hpp — __name__, __qualname__ and repr of a coroutine object, and where it was made.
 // SPDX-License-Identifier: MIT
 #pragma once
 
@@ -30,11 +30,6 @@ inline int set_name(PyObject* self, PyObject* value, void*) noexcept {
 }
 inline int set_qualname(PyObject* self, PyObject* value, void*) noexcept {
     return set_text(coroutine_object::of(self)->qualname, value, "__qualname__ must be set to a string object");
-}
-
-inline PyObject* get_origin(PyObject* self, void*) noexcept {
-    PyObject* const origin = coroutine_object::of(self)->origin;
-    return Py_NewRef(origin != nullptr ? origin : Py_None);
 }
 
 inline PyObject* repr(PyObject* self) noexcept {
@@ -69,12 +64,5 @@ inline PyObject* capture_origin() noexcept {
     const int depth = thread->coroutine_origin_tracking_depth;
     return depth > 0 ? capture_frames(thread, depth) : nullptr;
 }
-
-inline PyGetSetDef coroutine_attributes[] = {
-    {"__name__", get_name, set_name, PyDoc_STR("name of the coroutine"), nullptr},
-    {"__qualname__", get_qualname, set_qualname, PyDoc_STR("qualified name of the coroutine"), nullptr},
-    {"cr_origin", get_origin, nullptr, nullptr, nullptr},
-    {nullptr, nullptr, nullptr, nullptr, nullptr},
-};
 
 } // namespace isthmus::inline v1::py::detail

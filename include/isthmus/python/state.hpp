@@ -49,6 +49,7 @@ struct interpreter_state {
     PyObject* code_template = nullptr;    ///< of code.hpp: the code object that the others are made from
     PyObject* codes = nullptr;            ///< of code.hpp: those that were made, by their place
     PyObject* frame_globals = nullptr;    ///< of code.hpp
+    PyTypeObject* view_type = nullptr;    ///< of introspection.hpp
 
     /// The state of the current interpreter. Needs the GIL. Throws what Python raises when it cannot be made.
     static interpreter_state& get();
@@ -96,6 +97,7 @@ inline interpreter_state* interpreter_state::make() {
         Py_CLEAR(owned->code_template);
         Py_CLEAR(owned->codes);
         Py_CLEAR(owned->frame_globals);
+        Py_CLEAR(owned->view_type);
         for (const interned& name : interned_names) {
             Py_CLEAR(owned->*name.field);
         }

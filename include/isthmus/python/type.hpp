@@ -2,8 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "methods.hpp"
-#include "names.hpp"
+#include "introspection.hpp"
 
 #include <cstddef>
 #if PY_VERSION_HEX < 0x030C0000
@@ -161,6 +160,7 @@ inline bool interpreter_state::make_types() {
         {Py_tp_iter, slot(PyObject_SelfIter)},
         {Py_tp_iternext, slot(+[](PyObject* self) { return next(iterator_object::target(self)); })},
         {Py_tp_methods, iterator_methods},
+        {Py_tp_getset, iterator_attributes},
         {Py_tp_traverse, slot(+[](PyObject* self, visitproc visit, void* arg) -> int {
              Py_VISIT(Py_TYPE(self));
              Py_VISIT(iterator_object::target(self));
