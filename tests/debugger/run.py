@@ -103,7 +103,10 @@ def test_python() -> bool:
     outer, inner = (line_of("debugged.cpp", name) for name in ("outer", "inner"))
     expected = {
         "isthmus chain first": [
-            *(f"#0  shop::outer at {outer}", f"#1  shop::inner at {inner}", f"#2  shop::outer at {outer}", f"#3  shop::inner at {inner}"),
+            f"#0  shop::outer at {outer}",
+            f"#1  shop::inner at {inner}",
+            f"#2  shop::outer at {outer}",
+            f"#3  shop::inner at {inner}",
             "#4  awaiting coroutine, (PyObject*)0x...",
         ],
         "isthmus chain second": ["isthmus chain: this Python object is no C++ coroutine"],
