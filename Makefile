@@ -14,7 +14,7 @@ export CCACHE_SLOPPINESS := pch_defines,time_macros
 CPP_PRESETS := gcc-release gcc-asan clang-debug clang-release clang-tsan
 
 .PHONY: help setup demo test test-cpp test-must-not-compile test-python test-clauses clauses test-fuzz test-examples \
-        test-installed test-docs bench fuzz soak format lint clean
+        test-installed test-docs test-debugger bench fuzz soak format lint clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -81,6 +81,9 @@ test-installed: setup ## a project of a user's own, with the installed package
 
 test-docs: setup ## every code block of the documentation
 	@$(PYTHON) tests/docs/run.py
+
+test-debugger: setup ## gdb's command for coroutines
+	@$(PYTHON) tests/debugger/run.py
 
 bench: ## the benchmarks, as ratios to what they are compared with
 	@tools/bootstrap bench

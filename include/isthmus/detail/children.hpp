@@ -37,7 +37,7 @@ public:
     /// What it ended in, if that is an error.
     const std::exception_ptr& error() const noexcept { return error_; }
     /// Whether it ended because it was cancelled.
-    bool was_cancelled() const noexcept { return error_ && is_error<cancelled>(error_); }
+    bool was_cancelled() const noexcept { return error_ && exception_cast<cancelled>(error_) != nullptr; }
 
     void wake(std::uint64_t turn) noexcept final {
         waker parent;

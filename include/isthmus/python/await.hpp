@@ -117,7 +117,20 @@ public:
     }
     const void** thrown() noexcept final { return &thrown_; }
     void* awaited_object() const noexcept final { return iterator_.ptr(); }
-    std::string awaited_type() const override { return Py_TYPE(iterator_.ptr())->tp_name; }
+    /// With the name of a coroutine or generator: "coroutine fetch".
+    std::string awaited_type() const override {
+        std::string text = Py_TYPE(iterator_.ptr())->tp_name;
+        if (is_native() || Py_TYPE(iterator_.ptr()) == interpreter_state::get().coroutine_type) {
+            const saved_error outer;
+            const object name = object::steal(PyObject_GetAttrString(iterator_.ptr(), "__qualname__"));
+            if (const char* const utf8 = name ? PyUnicode_AsUTF8(name.ptr()) : nullptr) {
+                text.append(" ").append(utf8);
+            } else {
+                PyErr_Clear();
+            }
+        }
+        return text;
+    }
 
 protected:
     ~python_delegate() = default;
