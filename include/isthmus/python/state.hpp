@@ -141,6 +141,18 @@ __attribute__((no_sanitize("null"))) // a forced unwind has no exception object,
 #endif
 }
 
+/// Gives the current exception to sys.unraisablehook: up to CPython 3.13 with the object that it is about, later with
+/// this text, in which %R is that object (11.6, 12.3).
+inline void write_unraisable([[maybe_unused]] const char* text, PyObject* about) noexcept {
+#if PY_VERSION_HEX >= 0x030E0000
+    PyErr_FormatUnraisable(text, about);
+#else
+    PyErr_WriteUnraisable(about);
+#endif
+}
+inline constexpr const char* unraisable_in_closing = "Exception ignored while closing generator %R";
+inline constexpr const char* unraisable_in_finalizing = "Exception ignored while finalizing coroutine %R";
+
 /// Whether a weak reference is to `target`, which the caller holds.
 inline bool refers_to(PyObject* reference, PyObject* target) noexcept {
 #if PY_VERSION_HEX >= 0x030D0000
