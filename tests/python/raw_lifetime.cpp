@@ -161,10 +161,8 @@ PyMethodDef functions[] = {
     {nullptr, nullptr, 0, nullptr},
 };
 
-PyModuleDef module = {
-    PyModuleDef_HEAD_INIT, "raw_lifetime", nullptr, 0, functions, nullptr, nullptr, nullptr, nullptr,
-};
+PyModuleDef module = raw::define("raw_lifetime", functions);
 
 } // namespace
 
-PyMODINIT_FUNC PyInit_raw_lifetime() { return PyModule_Create(&module); }
+PyMODINIT_FUNC PyInit_raw_lifetime() { return PyModuleDef_Init(&module); }
