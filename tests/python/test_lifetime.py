@@ -638,6 +638,114 @@ def test_many_threads_resume_and_destroy(language: Any) -> None:
     shared.close()
 
 
+def in_threads(*works: Callable[[], None]) -> None:
+    """Runs them at the same time, with a switch of threads wherever one can be."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    start = threading.Barrier(len(works))
+    errors: list[BaseException] = []
+
+    def run(work: Callable[[], None]) -> None:
+        start.wait()
+        try:
+            work()
+        except BaseException as e:
+            errors.append(e)
+
+    try:
+        threads = [threading.Thread(target=run, args=[work]) for work in works]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    if errors:
+        raise errors[0]
+
+
+BUSY = "coroutine already executing"
+
+
+def test_2_8_13_2_threads_that_race_to_send() -> None:
+    """Each step is made once. The object that is sent may run Python code, but not where the coroutine can be lost."""
+    items = list(range(3000))
+    shared = raw_protocol.deep(3, raw_protocol.yields(items))
+    got: list[list[Any]] = [[] for _ in range(4)]
+
+    def work(mine: list[Any]) -> None:
+        while True:
+            how, what = outcome(shared.send, None)
+            if how == "yielded":
+                mine.append(what)
+            elif how == "returned" or type(what) is RuntimeError:
+                return
+            else:
+                assert (type(what), str(what)) == (ValueError, BUSY)
+
+    in_threads(*(lambda mine=mine: work(mine) for mine in got))  # type: ignore[misc]
+    assert sorted(item for mine in got for item in mine) == items
+    assert all(mine == sorted(mine) for mine in got)
+
+
+def test_2_8_13_2_threads_that_race_in_every_way(unraisable: list[Any]) -> None:
+    """Without a GIL too: whoever comes at the wrong time gets an error, and nothing else happens."""
+    allowed = {BUSY, "cannot reuse already awaited coroutine", "coroutine is being awaited already", "boom"}
+    rounds = 50 if not SANITIZED else 10
+
+    def awaits(coroutine: Any) -> Any:
+        outer = raw_protocol.pass_through(coroutine)
+        try:
+            return outer.send(None)
+        finally:
+            outer.close()
+
+    def names(coroutine: Any) -> Any:
+        coroutine.__qualname__ = f"name {coroutine.__name__}"
+        return repr(coroutine)
+
+    calls: list[Callable[[Any], Any]] = [
+        lambda c: c.send(None),
+        lambda c: c.throw(Boom("boom")),
+        lambda c: next(c.__await__()),
+        lambda c: c.close(),
+        lambda c: gc.get_referents(c),
+        awaits,
+        names,
+    ]
+
+    def make(i: int) -> Any:
+        awaitables: list[Callable[[], Any]] = [
+            lambda: Recorder(1, 2, 3),
+            lambda: raw_protocol.yields([1, 2, 3]),
+            lambda: raw_protocol.pass_through(Iterator(1, 2)),
+        ]
+        awaited = awaitables[i % 3]()
+        return raw_protocol.guarded(awaited, []) if i % 2 else raw_protocol.deep(3, awaited)
+
+    for i in range(rounds):
+        shared = [make(i + k) for k in range(3)]
+        for coroutine in shared:
+            coroutine.send(None)
+        shared.append(raw_protocol.value(1))
+
+        def work(mine: int, shared: list[Any] = shared) -> None:
+            for k in range(len(calls)):
+                for coroutine in shared:
+                    how, what = outcome(calls[(k * mine + mine) % len(calls)], coroutine)
+                    assert how != "raised" or str(what) in allowed, repr(what)
+            shared.clear()
+
+        in_threads(*(lambda mine=mine: work(mine) for mine in (1, 3, 5, 7)))  # type: ignore[misc]
+        for coroutine in shared:
+            coroutine.close()
+    collect()
+    assert {str(error) for error, _ in unraisable} <= {
+        BUSY
+    }  # of one that dies while another thread drives what it awaits
+    unraisable.clear()
+
+
 # ---- the end of the interpreter ------------------------------------------------------------------
 
 PRELUDE = """

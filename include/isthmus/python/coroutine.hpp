@@ -142,6 +142,7 @@ object to_python(coroutine<Return>&& source, object keep_alive = object(), int p
     self->origin = nullptr;
     self->result_policy = policy;
     ::new (static_cast<void*>(&self->where)) std::source_location(f != nullptr ? f->where : std::source_location());
+    ::new (static_cast<void*>(&self->whose_turn)) detail::turn();
     PyObject_GC_Track(self);
     self->origin = detail::capture_origin();
     frame_access::move_to(source, self->root);

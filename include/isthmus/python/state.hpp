@@ -48,9 +48,9 @@ struct interpreter_state {
     PyObject* done = nullptr;
     PyObject* set_result = nullptr;
     deferred_references::queue deferred{nullptr};
-    PyObject* get_running_loop = nullptr;    ///< of loop.hpp: asyncio's function
-    PyObject* queues = nullptr;              ///< of loop.hpp: the event loops that are known, and their queues
-    std::atomic<thread_pool*> pool{nullptr}; ///< of pool.hpp
+    std::atomic<PyObject*> get_running_loop{nullptr}; ///< of loop.hpp: asyncio's function
+    std::atomic<PyObject*> queues{nullptr};           ///< of loop.hpp: the event loops that are known, and their queues
+    std::atomic<thread_pool*> pool{nullptr};          ///< of pool.hpp
 
     /// The state of the current interpreter. Needs its GIL. Throws what Python raises when it cannot be made. O(1).
     static interpreter_state& get();
@@ -94,8 +94,8 @@ inline interpreter_state* interpreter_state::find() {
     const object capsule = checked(PyCapsule_New(state, abi_tag, [](PyObject* dying) {
         auto* const owned = static_cast<interpreter_state*>(PyCapsule_GetPointer(dying, abi_tag));
         owned->alive = false;
-        Py_CLEAR(owned->queues);
-        Py_CLEAR(owned->get_running_loop);
+        Py_XDECREF(owned->queues.exchange(nullptr));
+        Py_XDECREF(owned->get_running_loop.exchange(nullptr));
         for (const interned& name : interned_names) {
             Py_CLEAR(owned->*name.field);
         }
@@ -169,16 +169,10 @@ inline void write_unraisable([[maybe_unused]] const char* text, PyObject* about)
 inline constexpr const char* unraisable_in_closing = "Exception ignored while closing generator %R";
 inline constexpr const char* unraisable_in_finalizing = "Exception ignored while finalizing coroutine %R";
 
-/// Whether a weak reference is to `target`, which the caller holds.
-inline bool refers_to(PyObject* reference, PyObject* target) noexcept {
-#if PY_VERSION_HEX >= 0x030D0000
-    PyObject* referred = nullptr;
-    PyWeakref_GetRef(reference, &referred);
-    Py_XDECREF(referred);
-    return referred == target;
-#else
-    return PyWeakref_GET_OBJECT(reference) == target;
-#endif
+/// Keeps `made` where all can find it, unless another thread was faster. Needs the GIL.
+inline PyObject* keep_first(std::atomic<PyObject*>& shared, object made) noexcept {
+    PyObject* before = nullptr;
+    return shared.compare_exchange_strong(before, made.ptr(), std::memory_order_acq_rel) ? made.release() : before;
 }
 
 /// The value of an attribute that may be missing: 1 found, 0 missing, -1 an error is set.
