@@ -45,15 +45,6 @@ struct boundary {};
 template <class From, class To>
 concept crosses = requires { typename boundary<From, To>::crossed; };
 
-/// What the layer that owns a Yield type keeps in each frame that yields it. That layer specialises it.
-template <class Yield>
-struct frame_notes {
-    /// Whether a coroutine function with these parameters is to be noted, by a call of note() on its frame.
-    template <class... Parameters>
-    static constexpr bool noteworthy = false;
-    void note() noexcept {}
-};
-
 template <class Return, class Yield, class Send>
 class promise_base;
 
@@ -169,8 +160,6 @@ struct refused_awaiter : std::suspend_never {
 template <class Return, class Yield, class Send>
 class promise_base : public yielding_promise<Yield, Send>, public returned_value<Return> {
 public:
-    [[no_unique_address]] frame_notes<Yield> notes;
-
     std::suspend_always initial_suspend() noexcept { return {}; }
     final_awaiter final_suspend() noexcept { return {}; }
     void unhandled_exception() noexcept { this->fail(current_error()); }

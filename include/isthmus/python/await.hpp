@@ -105,7 +105,7 @@ public:
         case 1:
             break;
         default: // 6.11
-            PyErr_WriteUnraisable(iterator_.ptr());
+            write_unraisable(unraisable_in_closing, iterator_.ptr());
             return nullptr;
         }
         const object closed = object::steal(into_python([&] { return PyObject_CallNoArgs(method.ptr()); }));
@@ -264,7 +264,8 @@ struct python_awaitable {
 /// `await` accepts. Each step goes straight to its await-iterator, and what that yields goes up untouched: no Task,
 /// no Future and no loop is involved. Raises in the coroutine what `await` raises there (7.1–7.8). The result is
 /// converted to T, by py::converter. Needs the GIL. A reference of its own is kept until the await is over; Python's
-/// garbage collector sees that one, and none that a variable of the coroutine holds, so move a variable in (12.5).
+/// garbage collector sees that one, and none that an ordinary variable of the coroutine holds, so move a variable in
+/// (12.5).
 template <class T = object>
 detail::python_awaitable<T> await(object awaited) {
     static_assert(std::is_void_v<T> || !detail::is_borrowed<T>,
