@@ -10,6 +10,8 @@
 #include "python/coroutine.hpp"
 #include "python/coroutine_like.hpp"
 #include "python/error.hpp"
+#include "python/function.hpp"
 #include "python/generator.hpp"
 #include "python/python_coroutine.hpp"
+#include "python/task.hpp"
 #include "python/thread.hpp"

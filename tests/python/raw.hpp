@@ -57,6 +57,22 @@ PyMethodDef def(const char* name) {
             nullptr};
 }
 
+/// What all test modules can do: run in interpreters with GILs of their own, and without any GIL.
+inline PyModuleDef_Slot slots[] = {
+#if PY_VERSION_HEX >= 0x030C0000
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
+#if PY_VERSION_HEX >= 0x030D0000
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {0, nullptr},
+};
+
+/// A module with these functions, for PyModuleDef_Init.
+inline PyModuleDef define(const char* name, PyMethodDef* functions) noexcept {
+    return {PyModuleDef_HEAD_INIT, name, nullptr, 0, functions, slots, nullptr, nullptr, nullptr};
+}
+
 /// Writes to a list when it is destroyed: the C++ counterpart of a `finally` block.
 class guard {
 public:

@@ -5,6 +5,7 @@
 #include "../any_coroutine.hpp"
 #include "coroutine.hpp"
 
+#include <source_location>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -35,6 +36,10 @@ template <class Return, class Yield, class Send>
 inline constexpr bool is_coroutine<isthmus::coroutine<Return, Yield, Send>> = true;
 template <class Return, class Yield, class Send>
 inline constexpr bool is_coroutine<any_coroutine<Return, Yield, Send>> = true;
+template <class Return, class Yield, class Send>
+inline constexpr bool gives_coroutine<isthmus::coroutine<Return, Yield, Send>> = true;
+template <class Return, class Yield, class Send>
+inline constexpr bool gives_coroutine<any_coroutine<Return, Yield, Send>> = true;
 
 /// What Python is given: it goes on with what it owns wherever that is (7.9).
 template <class Return, class Owned>
@@ -86,8 +91,8 @@ object to_python(Source&& source, object keep_alive = object(), int policy = 0) 
     using erased = typename detail::types_of<Source>::erased;
     erased owned(std::forward<Source>(source));
     const std::string name = isthmus::detail::await_target<erased>::type_of(owned);
-    object made = to_python<Binding>(detail::await_owned<typename erased::return_type, erased>(std::move(owned)),
-                                     std::move(keep_alive), policy);
+    object made = py::to_python<Binding>(detail::await_owned<typename erased::return_type, erased>(std::move(owned)),
+                                         std::move(keep_alive), policy);
     detail::rename(made, detail::unqualified(name));
     return made;
 }

@@ -2,9 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "code.hpp"
-#include "methods.hpp"
-#include "names.hpp"
+#include "introspection.hpp"
 
 namespace isthmus::inline v1::py::detail {
 
@@ -52,41 +50,54 @@ inline PyMethodDef generator_methods[] = {
 
 // ---- attributes ----
 
-/// Whether it runs; a suspended one does not (8).
-inline PyObject* get_running(PyObject* self, void*) noexcept {
-    frame* const root = coroutine_object::of(self)->root;
-    return PyBool_FromLong(root != nullptr && !root->created() && isthmus::detail::is_running(*root));
-}
-inline PyObject* get_suspended(PyObject* self, void*) noexcept {
-    frame* const root = coroutine_object::of(self)->root;
-    return PyBool_FromLong(root != nullptr && !root->created() && !isthmus::detail::is_running(*root));
-}
-
-/// gi_yieldfrom: None, since what a C++ generator yields from is no Python object.
-inline PyObject* get_yield_from(PyObject*, void*) noexcept { return Py_NewRef(Py_None); }
-
-inline int flags_of(const coroutine_object& generator) noexcept {
-    return generator.operations->awaitable ? awaitable_generator_flags : generator_flags;
+/// gi_yieldfrom: the Python object that is yielded from, None for a C++ generator, which is none.
+inline PyObject* gi_yieldfrom(const chain_level& level) noexcept {
+    if (level.state() == coroutine_state::suspended && level.at->awaiting != nullptr) {
+        if (void* const object = level.at->awaiting->awaited_object()) {
+            return Py_NewRef(static_cast<PyObject*>(object));
+        }
+    }
+    Py_RETURN_NONE;
 }
 
-/// gi_frame: None if it has finished.
-inline PyObject* get_generator_frame(PyObject* self, void*) noexcept {
-    const coroutine_object& generator = *coroutine_object::of(self);
-    if (PySys_Audit("object.__getattr__", "Os", self, "gi_frame") < 0) {
+/// What inspect.getgeneratorstate() says, and asks for since 3.15.
+inline PyObject* gi_state(const chain_level& level) noexcept {
+    switch (level.state()) {
+    case coroutine_state::created:
+        return PyUnicode_FromString("GEN_CREATED");
+    case coroutine_state::running:
+        return PyUnicode_FromString("GEN_RUNNING");
+    case coroutine_state::suspended:
+        return PyUnicode_FromString("GEN_SUSPENDED");
+    case coroutine_state::closed:
+        break;
+    }
+    return PyUnicode_FromString("GEN_CLOSED");
+}
+
+inline int flags_of(PyObject* generator) noexcept {
+    return coroutine_object::of(generator)->operations->awaitable ? awaitable_generator_flags : generator_flags;
+}
+
+/// As cr_frame and cr_code.
+inline PyObject* gi_frame(const chain_level& level) noexcept {
+    if (PySys_Audit("object.__getattr__", "Os", level.shown_by, "gi_frame") < 0) {
         return nullptr;
     }
-    if (generator.root == nullptr) {
+    if (level.at == nullptr) {
         Py_RETURN_NONE;
     }
-    return frame_for(interpreter_state::get(), generator.where, generator.root->line, flags_of(generator)).release();
+    interpreter_state* const state = state_or_null();
+    return state != nullptr ? frame_for(*state, level.where, level.at->line, flags_of(level.shown_by)).release()
+                            : nullptr;
 }
 
-inline PyObject* get_generator_code(PyObject* self, void*) noexcept {
-    const coroutine_object& generator = *coroutine_object::of(self);
-    if (PySys_Audit("object.__getattr__", "Os", self, "gi_code") < 0) {
+inline PyObject* gi_code(const chain_level& level) noexcept {
+    if (PySys_Audit("object.__getattr__", "Os", level.shown_by, "gi_code") < 0) {
         return nullptr;
     }
-    return code_for(interpreter_state::get(), generator.where, 0, flags_of(generator)).release();
+    interpreter_state* const state = state_or_null();
+    return state != nullptr ? code_for(*state, level.where, 0, flags_of(level.shown_by)).release() : nullptr;
 }
 
 /// Makes isinstance(x, types.GeneratorType) true, as inspect asks (16.2). type(x) stays honest.
@@ -98,11 +109,13 @@ inline PyGetSetDef generator_attributes[] = {
     {"__name__", get_name, set_name, PyDoc_STR("name of the generator"), nullptr},
     {"__qualname__", get_qualname, set_qualname, PyDoc_STR("qualified name of the generator"), nullptr},
     {"__class__", get_generator_class, nullptr, nullptr, nullptr},
-    {"gi_running", get_running, nullptr, nullptr, nullptr},
-    {"gi_suspended", get_suspended, nullptr, nullptr, nullptr},
-    {"gi_frame", get_generator_frame, nullptr, nullptr, nullptr},
-    {"gi_code", get_generator_code, nullptr, nullptr, nullptr},
-    {"gi_yieldfrom", get_yield_from, nullptr, PyDoc_STR("object being iterated by yield from, or None"), nullptr},
+    {"gi_running", get<level_of_coroutine, cr_running>, nullptr, nullptr, nullptr},
+    {"gi_suspended", get<level_of_coroutine, cr_suspended>, nullptr, nullptr, nullptr},
+    {"gi_state", get<level_of_coroutine, gi_state>, nullptr, nullptr, nullptr},
+    {"gi_frame", get<level_of_coroutine, gi_frame>, nullptr, nullptr, nullptr},
+    {"gi_code", get<level_of_coroutine, gi_code>, set_code, nullptr, nullptr},
+    {"gi_yieldfrom", get<level_of_coroutine, gi_yieldfrom>, nullptr,
+     PyDoc_STR("object being iterated by yield from, or None"), nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
 

@@ -1,20 +1,30 @@
-// isthmus/python/names.hpp — __name__, __qualname__, repr and cr_origin of a coroutine or generator object.
+// isthmus/python/names.hpp — __name__, __qualname__ and repr of a coroutine or generator object, and where it was made.
 // SPDX-License-Identifier: MIT
 #pragma once
 
 #include "code.hpp"
 #include "drive.hpp"
 
+#include <utility>
+
 namespace isthmus::inline v1::py::detail {
+
+/// A new reference to a field that may be set meanwhile; null if it is not set.
+inline PyObject* get_text(PyObject* const& field) noexcept {
+    const field_lock lock;
+    return Py_XNewRef(field);
+}
 
 inline PyObject* get_name(PyObject* self, void* = nullptr) noexcept {
     const coroutine_object& coroutine = *coroutine_object::of(self);
-    return coroutine.name != nullptr ? Py_NewRef(coroutine.name) : function_name(coroutine.where).release();
+    PyObject* const name = get_text(coroutine.name);
+    return name != nullptr ? name : function_name(coroutine.where).release();
 }
 
 inline PyObject* get_qualname(PyObject* self, void* = nullptr) noexcept {
     const coroutine_object& coroutine = *coroutine_object::of(self);
-    return coroutine.qualname != nullptr ? Py_NewRef(coroutine.qualname) : function_name(coroutine.where).release();
+    PyObject* const name = get_text(coroutine.qualname);
+    return name != nullptr ? name : function_name(coroutine.where).release();
 }
 
 inline int set_text(PyObject*& field, PyObject* value, const char* error) noexcept {
@@ -22,7 +32,12 @@ inline int set_text(PyObject*& field, PyObject* value, const char* error) noexce
         PyErr_SetString(PyExc_TypeError, error);
         return -1;
     }
-    Py_XSETREF(field, Py_NewRef(value));
+    PyObject* before = Py_NewRef(value);
+    {
+        const field_lock lock;
+        std::swap(field, before);
+    }
+    Py_XDECREF(before);
     return 0;
 }
 inline int set_name(PyObject* self, PyObject* value, void*) noexcept {
@@ -30,11 +45,6 @@ inline int set_name(PyObject* self, PyObject* value, void*) noexcept {
 }
 inline int set_qualname(PyObject* self, PyObject* value, void*) noexcept {
     return set_text(coroutine_object::of(self)->qualname, value, "__qualname__ must be set to a string object");
-}
-
-inline PyObject* get_origin(PyObject* self, void*) noexcept {
-    PyObject* const origin = coroutine_object::of(self)->origin;
-    return Py_NewRef(origin != nullptr ? origin : Py_None);
 }
 
 inline PyObject* repr(PyObject* self) noexcept {
@@ -70,12 +80,5 @@ inline PyObject* capture_origin() noexcept {
     const int depth = thread->coroutine_origin_tracking_depth;
     return depth > 0 ? capture_frames(thread, depth) : nullptr;
 }
-
-inline PyGetSetDef coroutine_attributes[] = {
-    {"__name__", get_name, set_name, PyDoc_STR("name of the coroutine"), nullptr},
-    {"__qualname__", get_qualname, set_qualname, PyDoc_STR("qualified name of the coroutine"), nullptr},
-    {"cr_origin", get_origin, nullptr, nullptr, nullptr},
-    {nullptr, nullptr, nullptr, nullptr, nullptr},
-};
 
 } // namespace isthmus::inline v1::py::detail
