@@ -46,7 +46,7 @@ test-must-not-compile: setup ## programs that must not compile, and their messag
 test-fuzz: setup ## 50,000 random programs, in CPython and in C++: 10,000 of each kind
 	@cmake --preset gcc-release --log-level=WARNING >/dev/null
 	@cmake --build --preset gcc-release --target isthmus_fuzz_interpreter
-	@$(PYTHON) tests/fuzz/fuzz.py --interpreter build/gcc-release/tests/fuzz/isthmus_fuzz_interpreter --count 10000
+	@$(PYTHON) tests/fuzz/fuzz.py --interpreter build/gcc-release/tests/fuzz/isthmus_fuzz_interpreter --count 10000 --jobs $$(nproc)
 	@$(PYTHON) tests/fuzz/test_shrink.py --interpreter build/gcc-release/tests/fuzz/isthmus_fuzz_interpreter
 
 test-python: setup ## the Python tests on every CPython >= 3.11, with clang, and under the sanitizers
@@ -96,7 +96,7 @@ bench: ## the benchmarks, as ratios to what they are compared with
 fuzz: setup ## the fuzzer with 10,000,000 programs, 2,000,000 of each kind, under the sanitizers
 	@cmake --preset clang-asan --log-level=WARNING >/dev/null
 	@cmake --build --preset clang-asan --target isthmus_fuzz_interpreter
-	@$(PYTHON) tests/fuzz/fuzz.py --interpreter build/clang-asan/tests/fuzz/isthmus_fuzz_interpreter --count 2000000
+	@$(PYTHON) tests/fuzz/fuzz.py --interpreter build/clang-asan/tests/fuzz/isthmus_fuzz_interpreter --count 2000000 --jobs $$(nproc)
 
 soak: setup ## the Python tests marked `soak`: the same again and again, for leaks and rare races
 	@tests/python/run --soak
