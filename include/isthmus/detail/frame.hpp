@@ -127,7 +127,7 @@ private:
 /// The head of every coroutine's frame: first base of its promise.
 struct frame {
     std::coroutine_handle<> self;
-    native_link* up = nullptr;    ///< those who await this frame; the first of them may have it attached
+    native_link* up = nullptr;    ///< those who await or observe this frame; the first may have it attached
     frame** owner = nullptr;      ///< the coroutine object's pointer to this frame; null once that is gone
     delegate* awaiting = nullptr; ///< what it waits for, if the leaf has to consult it or to show it
     std::exception_ptr error;     ///< what left the body

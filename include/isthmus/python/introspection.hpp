@@ -76,7 +76,13 @@ inline PyObject* view_of(frame& target) noexcept {
         return Py_NewRef(view);
     }
     interpreter_state* const state = state_or_null();
-    if (state == nullptr || (state->view_type == nullptr && (state->view_type = make_view_type()) == nullptr)) {
+    if (state == nullptr) {
+        return nullptr;
+    }
+    if (state->view_type == nullptr) {
+        state->view_type = make_view_type();
+    }
+    if (state->view_type == nullptr) {
         return nullptr;
     }
     auto* const made = PyObject_New(view_object, state->view_type);
