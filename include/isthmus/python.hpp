@@ -9,4 +9,6 @@
 #include "python/completion.hpp"
 #include "python/coroutine.hpp"
 #include "python/error.hpp"
+#include "python/function.hpp"
+#include "python/task.hpp"
 #include "python/thread.hpp"

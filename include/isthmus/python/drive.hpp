@@ -4,15 +4,15 @@
 
 #include "../coroutine.hpp"
 #include "state.hpp"
+#include "traceback.hpp"
 #include "translate.hpp"
+#include "turn.hpp"
 
 #include <exception>
 #include <source_location>
 
 namespace isthmus::inline v1::py::detail {
 
-using isthmus::detail::activation;
-using isthmus::detail::frame;
 using isthmus::detail::misuse;
 
 /// What the maker of a Python object knows about the coroutine's Return and about its binding library.
@@ -35,34 +35,37 @@ struct coroutine_object {
     PyObject* origin;
     int result_policy; ///< the binding library's return value policy, for take_result
     std::source_location where;
+    [[no_unique_address]] turn whose_turn;
 
     static coroutine_object* of(PyObject* self) noexcept { return reinterpret_cast<coroutine_object*>(self); }
     PyObject* python() noexcept { return reinterpret_cast<PyObject*>(this); }
 };
 
 /// Takes what a finished frame returned, or raises what left it, and destroys it. Null: an exception is set.
-inline PyObject* finish(coroutine_object& self, frame& f) noexcept {
-    std::exception_ptr error = std::move(f.error);
+inline PyObject* finish(coroutine_object& self, frame& f, traceback_recorder& traceback) noexcept {
     PyObject* result = nullptr;
-    if (!error) {
+    if (!f.error) {
         try {
             result = self.operations->take_result(f, self);
         } catch (...) {
-            error = isthmus::detail::current_error();
+            f.error = isthmus::detail::current_error();
+            traceback.leaves(f);
         }
     }
+    const std::exception_ptr error = std::move(f.error);
     isthmus::detail::destroy(f);
     Py_CLEAR(self.keep_alive);
     if (error) {
         set_from_exception(error, self.operations->translate);
+        traceback.add_entries(error);
         convert_stop_iteration();
     }
     return result;
 }
 
-inline PySendResult settle(coroutine_object& self, frame& f, activation& step, PyObject** result) noexcept {
+inline PySendResult settle(coroutine_object& self, frame& f, traced_step& step, PyObject** result) noexcept {
     if (step.yielded == nullptr) {
-        *result = finish(self, f);
+        *result = finish(self, f, step.traceback);
         return *result != nullptr ? PYGEN_RETURN : PYGEN_ERROR;
     }
     { const isthmus::detail::at_rest at_once{f, step}; }
@@ -83,14 +86,19 @@ inline PySendResult settle(coroutine_object& self, frame& f, activation& step, P
 /// What every entry from Python begins with and ends with: the object outlives the step.
 class entry {
 public:
-    explicit entry(coroutine_object& self) noexcept : self_(Py_NewRef(self.python())) { deferred_references::drain(); }
-    ~entry() { Py_DECREF(self_); }
+    explicit entry(coroutine_object& self) noexcept : self_{Py_NewRef(self.python())} {
+        deferred_references::drain();
+        turn_.take(self.whose_turn);
+    }
     entry(const entry&) = delete;
     entry& operator=(const entry&) = delete;
 
+    /// Whether no other thread drives the coroutine, so that its frames may be looked at.
+    bool granted() const noexcept { return turn_.granted(); }
     /// begin(), with the exception set if it was refused.
     bool begin(activation& step) const noexcept {
-        const misuse refused = isthmus::detail::begin(coroutine_object::of(self_)->root, step);
+        const misuse refused = granted() ? isthmus::detail::begin(coroutine_object::of(self_.held)->root, step)
+                                         : misuse::already_executing;
         if (refused != misuse::none) [[unlikely]] {
             set_misuse(refused);
         }
@@ -98,14 +106,19 @@ public:
     }
 
 private:
-    PyObject* self_;
+    struct reference {
+        PyObject* held;
+        ~reference() { Py_DECREF(held); }
+    };
+    reference self_; // is let go of after the turn, which is in the object
+    [[no_unique_address]] turn::driving turn_;
 };
 
 /// send() as am_send has it (2, 14.1).
 inline PySendResult send(PyObject* object_self, PyObject* value, PyObject** result) noexcept {
     coroutine_object& self = *coroutine_object::of(object_self);
     const entry entered(self);
-    activation step;
+    traced_step step;
     *result = nullptr;
     if (!entered.begin(step)) {
         return PYGEN_ERROR;
@@ -128,7 +141,7 @@ inline PySendResult send(PyObject* object_self, PyObject* value, PyObject** resu
 inline PySendResult throw_(PyObject* object_self, object exception, PyObject** result) noexcept {
     coroutine_object& self = *coroutine_object::of(object_self);
     const entry entered(self);
-    activation step;
+    traced_step step;
     *result = nullptr;
     if (!entered.begin(step)) {
         return PYGEN_ERROR;
@@ -137,6 +150,7 @@ inline PySendResult throw_(PyObject* object_self, object exception, PyObject** r
     if (step.starts) {
         isthmus::detail::destroy_unstarted(f, step);
         Py_CLEAR(self.keep_alive);
+        add_traceback_entry(exception.ptr(), self.where, 0); // 5.8
         set_raised(std::move(exception));
         convert_stop_iteration();
         return PYGEN_ERROR;
@@ -150,6 +164,10 @@ inline PySendResult throw_(PyObject* object_self, object exception, PyObject** r
 inline PyObject* close(PyObject* object_self, PyObject* = nullptr) noexcept {
     coroutine_object& self = *coroutine_object::of(object_self);
     const entry entered(self); // first: what it drops may run Python code, which may close this one
+    if (!entered.granted()) {
+        set_misuse(misuse::already_executing);
+        return nullptr;
+    }
     if (self.root == nullptr) {
         Py_RETURN_NONE;
     }
@@ -158,7 +176,7 @@ inline PyObject* close(PyObject* object_self, PyObject* = nullptr) noexcept {
         Py_CLEAR(self.keep_alive);
         Py_RETURN_NONE;
     }
-    activation step;
+    traced_step step;
     if (!entered.begin(step)) {
         return nullptr;
     }
