@@ -105,7 +105,7 @@ public:
         case 1:
             break;
         default: // 6.11
-            PyErr_WriteUnraisable(iterator_.ptr());
+            report_unraisable("closing generator", iterator_.ptr());
             return nullptr;
         }
         const object closed = object::steal(into_python([&] { return PyObject_CallNoArgs(method.ptr()); }));

@@ -60,6 +60,15 @@ private:
     object saved_;
 };
 
+/// Hands the current exception to sys.unraisablehook, which from 3.14 on is told in words what went on (6.11, 11.6).
+inline void report_unraisable([[maybe_unused]] const char* what_went_on, PyObject* about) noexcept {
+#if PY_VERSION_HEX >= 0x030E0000
+    PyErr_FormatUnraisable("Exception ignored while %s %R", what_went_on, about);
+#else
+    PyErr_WriteUnraisable(about);
+#endif
+}
+
 /// `str(exception)` with its type's name, as the last line of a traceback.
 inline std::string describe(PyObject* exception) {
     const saved_error outer;

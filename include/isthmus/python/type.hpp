@@ -22,7 +22,7 @@ inline void warn_never_awaited(PyObject* self) noexcept {
         const object result = object::steal(PyObject_CallOneArg(hook.ptr(), self));
         warned = result || PyErr_ExceptionMatches(PyExc_RuntimeWarning);
         if (!result) {
-            PyErr_WriteUnraisable(self);
+            report_unraisable("finalizing coroutine", self);
         }
     } else {
         PyErr_Clear();
@@ -31,7 +31,7 @@ inline void warn_never_awaited(PyObject* self) noexcept {
         const object qualname = object::steal(get_qualname(self));
         if (!qualname ||
             PyErr_WarnFormat(PyExc_RuntimeWarning, 1, "coroutine '%S' was never awaited", qualname.ptr()) < 0) {
-            PyErr_WriteUnraisable(self);
+            report_unraisable("finalizing coroutine", self);
         }
     }
 }
@@ -46,7 +46,7 @@ inline void finalize(PyObject* self) noexcept {
     if (root->created()) {
         warn_never_awaited(self);
     } else if (const object closed = object::steal(close(self)); !closed) {
-        PyErr_WriteUnraisable(self);
+        report_unraisable("closing generator", self);
     }
 }
 
