@@ -8,6 +8,7 @@
 #include <frameobject.h>
 
 #include <cstdint>
+#include <dlfcn.h>
 #include <source_location>
 #include <string_view>
 
@@ -44,8 +45,8 @@ inline object line_table(int delta, Py_ssize_t instructions) noexcept {
     return object::steal(PyBytes_FromStringAndSize(table, size));
 }
 
-/// Makes what code objects and frames are made of, when the first of them is wanted. False with an exception set if
-/// that fails.
+/// Makes what the code objects are made of, when the first of them is wanted. False with an exception set if that
+/// fails.
 inline bool prepare_code(interpreter_state& state) noexcept {
     const object module = object::steal(Py_CompileString("async def coroutine(): pass", "isthmus", Py_file_input));
     const object constants = object::steal(module ? PyObject_GetAttrString(module.ptr(), "co_consts") : nullptr);
@@ -55,27 +56,43 @@ inline bool prepare_code(interpreter_state& state) noexcept {
             coroutine = object::borrow(constant);
         }
     }
-    object globals = object::steal(coroutine ? Py_BuildValue("{ss}", "__name__", "isthmus") : nullptr);
-    object codes = object::steal(globals ? PyDict_New() : nullptr);
-    if (!codes) {
+    object places = object::steal(coroutine ? PyDict_New() : nullptr);
+    if (!places) {
         return false;
     }
     Py_XSETREF(state.code_template, coroutine.release());
-    Py_XSETREF(state.frame_globals, globals.release());
-    Py_XSETREF(state.codes, codes.release());
+    Py_XSETREF(state.places, places.release());
     return true;
 }
 
-/// The code object of a C++ coroutine function for one line in it, which is the line of all its instructions: a frame
-/// or a traceback entry with it shows that line, and `co_firstlineno` is the function's. It is that of an `async def`
-/// function which does nothing. `line` 0 is the function's own. The same object each time, unless thousands of others
-/// were asked for since. Null with an exception set if it cannot be made. Needs the GIL.
-///
-/// The line that std::source_location gives for a coroutine function is the first one with clang, and that of the
-/// closing brace with g++ 12.
-inline object code_for(interpreter_state& state, const std::source_location& function, std::uint32_t line) noexcept {
+/// The name of the extension module that has this address, which is one in its shared object. Null, with no exception
+/// set, if it is in none.
+inline object module_of(const void* address) noexcept {
+    Dl_info found{};
+    PyObject* const modules = PyImport_GetModuleDict();
+    if (::dladdr(address, &found) == 0 || found.dli_fname == nullptr || !PyDict_Check(modules)) {
+        return object();
+    }
+    const object path = object::steal(PyUnicode_DecodeFSDefault(found.dli_fname));
+    PyObject* name = nullptr;
+    PyObject* module = nullptr;
+    Py_ssize_t position = 0;
+    while (path && PyDict_Next(modules, &position, &name, &module)) {
+        PyObject* const file =
+            PyModule_Check(module) ? PyDict_GetItemString(PyModule_GetDict(module), "__file__") : nullptr;
+        if (file != nullptr && PyUnicode_Check(file) && PyUnicode_Compare(file, path.ptr()) == 0) {
+            return object::borrow(name);
+        }
+    }
+    PyErr_Clear();
+    return object();
+}
+
+/// What is shown of a line of a C++ coroutine function: the code object, and the globals of frames. Kept by the
+/// interpreter's state, until thousands of others were asked for. Null with an exception set if it cannot be made.
+inline object place_for(interpreter_state& state, const std::source_location& function, std::uint32_t line) noexcept {
     constexpr Py_ssize_t limit = 4096;
-    if (state.codes == nullptr && !prepare_code(state)) {
+    if (state.places == nullptr && !prepare_code(state)) {
         return object();
     }
     struct {
@@ -88,7 +105,7 @@ inline object code_for(interpreter_state& state, const std::source_location& fun
     if (!key) {
         return object();
     }
-    if (PyObject* const found = PyDict_GetItemWithError(state.codes, key.ptr())) {
+    if (PyObject* const found = PyDict_GetItemWithError(state.places, key.ptr())) {
         return object::borrow(found);
     }
     const object copy = object::borrow(state.code_template); // what follows is audited, and may run Python code
@@ -104,26 +121,47 @@ inline object code_for(interpreter_state& state, const std::source_location& fun
                                                               place.first, "co_linetable", lines.ptr())
                                               : nullptr);
     const object nothing = object::steal(fields ? PyTuple_New(0) : nullptr);
-    object code = object::steal(nothing ? PyObject_Call(replace.ptr(), nothing.ptr(), fields.ptr()) : nullptr);
+    const object code = object::steal(nothing ? PyObject_Call(replace.ptr(), nothing.ptr(), fields.ptr()) : nullptr);
     if (!code) {
         return object();
     }
-    if (PyDict_GET_SIZE(state.codes) >= limit) {
-        PyDict_Clear(state.codes);
+    object module = module_of(place.file);
+    if (!module) {
+        module = object::steal(PyUnicode_FromString("isthmus"));
     }
-    return PyDict_SetItem(state.codes, key.ptr(), code.ptr()) == 0 ? code : object();
+    object made = object::steal(module ? Py_BuildValue("O{sO}", code.ptr(), "__name__", module.ptr()) : nullptr);
+    if (!made) {
+        return object();
+    }
+    if (PyDict_GET_SIZE(state.places) >= limit) {
+        PyDict_Clear(state.places);
+    }
+    return PyDict_SetItem(state.places, key.ptr(), made.ptr()) == 0 ? made : object();
+}
+
+/// The code object of a C++ coroutine function for one line in it, which is the line of all its instructions: a frame
+/// or a traceback entry with it shows that line, and `co_firstlineno` is the function's. It is that of an `async def`
+/// function which does nothing. `line` 0 is the function's own. The same object each time, unless thousands of others
+/// were asked for since. Null with an exception set if it cannot be made. Needs the GIL.
+///
+/// The line that std::source_location gives for a coroutine function is the first one, but that of the closing brace
+/// with g++ 12.
+inline object code_for(interpreter_state& state, const std::source_location& function, std::uint32_t line) noexcept {
+    const object place = place_for(state, function, line);
+    return place ? object::borrow(PyTuple_GET_ITEM(place.ptr(), 0)) : object();
 }
 
 /// A Python frame that is never run, at `line` of a C++ coroutine function (see code_for()): what a traceback or
-/// `cr_frame` shows for it. It has no variables, no `f_back`, and the globals have nothing but a `__name__`. Null with
-/// an exception set if it cannot be made. Needs the GIL.
+/// `cr_frame` shows for it. It has no variables, no `f_back`, and its globals are the `__name__` of the extension
+/// module ("isthmus" if the function is in none). Null with an exception set if it cannot be made. Needs the GIL.
 inline object frame_for(interpreter_state& state, const std::source_location& function, std::uint32_t line) noexcept {
-    const object code = code_for(state, function, line);
-    if (!code) {
+    const object place = place_for(state, function, line);
+    if (!place) {
         return object();
     }
-    return object::steal(reinterpret_cast<PyObject*>(
-        PyFrame_New(PyThreadState_Get(), reinterpret_cast<PyCodeObject*>(code.ptr()), state.frame_globals, nullptr)));
+    auto* const code = reinterpret_cast<PyCodeObject*>(PyTuple_GET_ITEM(place.ptr(), 0));
+    PyObject* const globals = PyTuple_GET_ITEM(place.ptr(), 1);
+    return object::steal(reinterpret_cast<PyObject*>(PyFrame_New(PyThreadState_Get(), code, globals, nullptr)));
 }
 
 } // namespace isthmus::inline v1::py::detail

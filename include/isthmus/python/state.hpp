@@ -47,8 +47,7 @@ struct interpreter_state {
     PyObject* get_running_loop = nullptr; ///< of loop.hpp: asyncio's function
     PyObject* queues = nullptr;           ///< of loop.hpp: the event loops that are known, and their queues
     PyObject* code_template = nullptr;    ///< of code.hpp: the code object that the others are made from
-    PyObject* codes = nullptr;            ///< of code.hpp: those that were made, by their place
-    PyObject* frame_globals = nullptr;    ///< of code.hpp
+    PyObject* places = nullptr;           ///< of code.hpp: what was made of it, by the place in C++
     PyTypeObject* view_type = nullptr;    ///< of introspection.hpp
 
     /// The state of the current interpreter. Needs the GIL. Throws what Python raises when it cannot be made.
@@ -95,8 +94,7 @@ inline interpreter_state* interpreter_state::make() {
         Py_CLEAR(owned->queues);
         Py_CLEAR(owned->get_running_loop);
         Py_CLEAR(owned->code_template);
-        Py_CLEAR(owned->codes);
-        Py_CLEAR(owned->frame_globals);
+        Py_CLEAR(owned->places);
         Py_CLEAR(owned->view_type);
         for (const interned& name : interned_names) {
             Py_CLEAR(owned->*name.field);
