@@ -43,11 +43,16 @@ inline misuse begin(frame* const& root, activation& step) noexcept {
     return misuse::none;
 }
 
-/// Drives a step that begin() has prepared. Afterwards `f` has ended or, if the step yielded, is to be brought to rest.
-inline void run_step(frame& f, activation& step) noexcept {
+/// From here on the chain that begin() has prepared runs.
+inline void join_step(frame& f, activation& step) noexcept {
     f.join(step);
     step.leaf->join(step);
     step.guard.unlock();
+}
+
+/// Drives a step that begin() has prepared. Afterwards `f` has ended or, if the step yielded, is to be brought to rest.
+inline void run_step(frame& f, activation& step) noexcept {
+    join_step(f, step);
     drive(step);
 }
 
@@ -96,10 +101,13 @@ inline void hand_over(frame& ended) noexcept {
 }
 
 inline bool delegate::finish(const std::exception_ptr& error) noexcept {
-    if (passes_errors && error) [[unlikely]] {
-        parent->error = error;
-        hand_over(*parent);
-        return false;
+    if (error) [[unlikely]] {
+        if (passes_errors) {
+            parent->fail(error);
+            hand_over(*parent);
+            return false;
+        }
+        parent->step().arrives(*parent, error);
     }
     parent->awaiting = nullptr;
     return true;

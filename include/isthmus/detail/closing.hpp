@@ -11,13 +11,13 @@ namespace isthmus::inline v1::detail {
 
 /// Raises `step.injected` in `f`, its own leaf: where `f` is suspended, unless it passes errors on.
 inline void raise_in(frame& f, activation& step, bool passes_errors) noexcept {
+    join_step(f, step);
     if (passes_errors) {
-        f.join(step);
-        step.guard.unlock();
-        f.error = step.take_injected();
+        f.fail(step.take_injected());
         step.leaf = nullptr;
     } else {
-        run_step(f, step);
+        step.arrives(f, *step.injected);
+        drive(step);
     }
 }
 
@@ -42,6 +42,7 @@ inline std::exception_ptr close_below(frame& root, frame* level) noexcept {
         activation step;
         step.leaf = level;
         step.injected = &injected;
+        step.observer = root.step().observer;
         raise_in(*level, step, passes);
         if (step.yielded != nullptr) {
             const at_rest guard{*level, step}; // it stays suspended, detached
@@ -63,7 +64,11 @@ inline std::exception_ptr close_below(frame& root, frame* level) noexcept {
 inline void throw_step(frame& f, activation& step, const std::exception_ptr& error) noexcept {
     step.injected = &error;
     if (!is_generator_exit(error)) {
-        run_step(f, step);
+        join_step(f, step);
+        if (step.leaf->awaiting == nullptr) { // otherwise that decides what becomes of it
+            step.arrives(*step.leaf, error);
+        }
+        drive(step);
         return;
     }
     const bool passes = passes_errors(f);

@@ -27,12 +27,24 @@ namespace isthmus::inline v1::detail {
 struct frame;
 struct native_link;
 
+/// Whoever drives a chain may be told of the errors that go up through it, to remember their way.
+struct error_observer {
+    /// `error` is about to be raised in `at`, where that waits.
+    virtual void arrives(frame& at, const std::exception_ptr& error) noexcept = 0;
+    /// `ended` has ended in its `error`, which was raised in it, or had arrived in it before.
+    virtual void leaves(frame& ended) noexcept = 0;
+
+protected:
+    ~error_observer() = default;
+};
+
 /// One step of a chain, on the stack of whoever drives it.
 struct activation {
     frame* leaf = nullptr;   ///< the frame to resume next; null when the root has ended
     void* sent = nullptr;    ///< the driver's Send object; null for None; taken by whoever consumes it
     void* yielded = nullptr; ///< set when the chain suspends: the Yield object, which lives in the chain
     const std::exception_ptr* injected = nullptr; ///< raised where the leaf is resumed; taken like `sent`
+    error_observer* observer = nullptr;           ///< null: nobody wants to know
     bool accepts_none = true;                     ///< whether the root can yield None
     bool starts = false;                          ///< whether the root has not started before
 
@@ -44,6 +56,12 @@ struct activation {
 
     /// The injected error, which from now on counts as delivered.
     std::exception_ptr take_injected() noexcept { return *std::exchange(injected, nullptr); }
+    /// Tells the driver that `error` is about to be raised in `at`.
+    void arrives(frame& at, const std::exception_ptr& error) const noexcept {
+        if (observer != nullptr) [[unlikely]] {
+            observer->arrives(at, error);
+        }
+    }
 };
 
 /// What a frame suspended in `co_await` waits for. Lives in that frame, and is consulted when the frame is the
@@ -124,6 +142,10 @@ struct frame {
     /// Takes over the place of `other` in the running chain.
     void follow(const frame& other) noexcept { store(other.link_.load(std::memory_order_relaxed)); }
     bool attached() const noexcept;
+    /// Ends in an error, as the leaf of a running chain: hand_over() comes next.
+    void fail(std::exception_ptr left) noexcept;
+    /// Where it is: the line of the co_await or co_yield that it came to last, that of the function if there is none.
+    std::uint32_t current_line() const noexcept { return line != 0 ? line : where.line(); }
 
 private:
     void store(std::uintptr_t link) noexcept { link_.store(link, std::memory_order_relaxed); }
@@ -161,6 +183,22 @@ struct native_link : delegate {
 };
 
 inline bool frame::attached() const noexcept { return up != nullptr && up->attached; }
+
+inline void frame::fail(std::exception_ptr left) noexcept {
+    error = std::move(left);
+    const activation& current = step();
+    if (current.observer != nullptr) [[unlikely]] {
+        current.observer->leaves(*this);
+        frame* awaiter = nullptr;
+        {
+            const chain_lock lock;
+            awaiter = attached() ? up->parent : nullptr;
+        }
+        if (awaiter != nullptr) {
+            current.observer->arrives(*awaiter, error);
+        }
+    }
+}
 
 inline void delegate::suspend(frame& awaiting) noexcept {
     parent = &awaiting;

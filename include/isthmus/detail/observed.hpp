@@ -108,7 +108,7 @@ public:
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> awaiting) {
         if (this->refused) {
-            awaiting.promise().error = std::move(this->refused);
+            awaiting.promise().fail(std::move(this->refused));
             hand_over(awaiting.promise());
         } else {
             this->inner.pass_errors();

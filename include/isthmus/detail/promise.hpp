@@ -158,7 +158,7 @@ public:
 
     std::suspend_always initial_suspend() noexcept { return {}; }
     final_awaiter final_suspend() noexcept { return {}; }
-    void unhandled_exception() noexcept { this->error = current_error(); }
+    void unhandled_exception() noexcept { this->fail(current_error()); }
 
     /// What the finished body returned, if no error left it.
     Return take_value() {
@@ -172,7 +172,7 @@ public:
     raising_awaiter yield_value(const raised_error& raised,
                                 std::source_location at = std::source_location::current()) noexcept {
         this->line = at.line();
-        this->error = raised.error();
+        this->fail(raised.error());
         return {};
     }
 
