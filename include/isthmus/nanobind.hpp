@@ -11,6 +11,7 @@
 #define ISTHMUS_BINDING_LIBRARY
 
 #include "python.hpp"
+#include "python/definition.hpp"
 
 #include <nanobind/nanobind.h>
 
@@ -193,6 +194,20 @@ constexpr void check_parameters(Return (*)(Parameters...)) {
     }
 }
 
+/// A member function as a callable. Unlike a closure, it need not live as long as a coroutine that it made.
+template <class Member>
+struct member_caller {
+    Member member;
+    template <class Object, class... Args>
+    decltype(auto) operator()(Object* object, Args&&... args) const {
+        return (object->*member)(std::forward<Args>(args)...);
+    }
+};
+template <class Callable>
+inline constexpr bool is_closure = std::is_class_v<Callable> && !std::is_empty_v<Callable>;
+template <class Member>
+inline constexpr bool is_closure<member_caller<Member>> = false;
+
 /// func_create for a callable that returns a coroutine.
 template <bool ReturnReference, class Func, class Return, class... Parameters, class... Extra>
 PyObject* create_coroutine_function(Func&& f, Return (*signature)(Parameters...), const Extra&... extra) {
@@ -200,8 +215,7 @@ PyObject* create_coroutine_function(Func&& f, Return (*signature)(Parameters...)
     isthmus::py::detail::register_translator();
     using closure = std::remove_cvref_t<Func>;
     constexpr std::index_sequence_for<Parameters...> indices;
-    if constexpr (std::is_class_v<closure> && !std::is_empty_v<closure> &&
-                  isthmus::py::detail::is_plain_coroutine<Return>) {
+    if constexpr (is_closure<closure> && isthmus::py::detail::is_plain_coroutine<Return>) {
         return func_create<ReturnReference, true>(
             isthmus::py::detail::own_closure<closure>(std::forward<Func>(f), signature),
             static_cast<isthmus::py::detail::owned_coroutine<typename Return::return_type> (*)(Parameters...)>(nullptr),
@@ -211,42 +225,88 @@ PyObject* create_coroutine_function(Func&& f, Return (*signature)(Parameters...)
     }
 }
 
+/// Begins to add a function where its annotations, those of m.def and .def among them, say.
+template <class... Extra>
+isthmus::py::detail::definition begin_definition(const Extra&... extra) {
+    PyObject* where = nullptr;
+    const char* called = nullptr;
+    const auto note = [&](const auto& annotation) {
+        using annotation_type = std::remove_cvref_t<decltype(annotation)>;
+        if constexpr (std::is_same_v<annotation_type, scope>) {
+            where = annotation.value;
+        } else if constexpr (std::is_same_v<annotation_type, name>) {
+            called = annotation.value;
+        }
+    };
+    (note(extra), ...);
+    return isthmus::py::detail::definition(where, called);
+}
+
+template <class Func>
+using signature_of = typename analyze_method<decltype(&std::remove_reference_t<Func>::operator())>::func;
+
+/// cpp_function_def and cpp_function of whatever can be called.
+template <class Func, class Return, class... Args, class... Extra>
+void define_function(Func&& f, Return (*signature)(Args...), const Extra&... extra) {
+    const isthmus::py::detail::definition defined = begin_definition(extra...);
+    if constexpr (isthmus::py::detail::is_coroutine<Return>) {
+        create_coroutine_function<false>(std::forward<Func>(f), signature, extra...);
+    } else {
+        func_create<false, true>(std::forward<Func>(f), signature, std::index_sequence_for<Args...>(), extra...);
+    }
+    if constexpr (isthmus::py::detail::gives_coroutine<Return>) {
+        defined.mark();
+    }
+}
+template <class Func, class Return, class... Args, class... Extra>
+object make_function(Func&& f, Return (*signature)(Args...), const Extra&... extra) {
+    object made = steal(create_coroutine_function<true>(std::forward<Func>(f), signature, extra...));
+    constexpr bool is_accessor = binds_method<Extra...> || (std::is_same_v<Extra, is_getter> || ...);
+    if constexpr (isthmus::py::detail::gives_coroutine<Return> && !is_accessor) {
+        return steal(isthmus::py::as_coroutine_function(isthmus::py::object::borrow(made.ptr())).release());
+    } else {
+        return made;
+    }
+}
+
+/// Checks a member function, and makes it callable. A coroutine of it keeps the object alive.
+template <class Object, class Return, class Member, class... Args>
+member_caller<Member> as_callable(Member member, Return (*)(Object*, Args...)) {
+    if constexpr (isthmus::py::detail::is_coroutine<Return>) {
+        isthmus::py::detail::require_owned_parameters<Args...>();
+    }
+    return {member};
+}
+
+/// Always true: a constrained function is preferred to the same one without constraints.
+template <class Return>
+concept any_result = true;
+
 } // namespace nanobind::detail
 
-// nanobind's own cpp_function and cpp_function_def, for functions that return a coroutine: being more constrained, they
-// are the ones that `m.def`, `.def` and `.def_static` find.
+// nanobind's own cpp_function, for functions that return a coroutine, and cpp_function_def, for all, since any function
+// may be an overload of one that returns a coroutine: being more constrained, they are the ones that `m.def`, `.def`
+// and `.def_static` find.
 namespace nanobind {
 
 template <typename = void, typename Return, typename... Args, typename... Extra>
     requires isthmus::py::detail::is_coroutine<Return>
 object cpp_function(Return (*f)(Args...), const Extra&... extra) {
-    return steal(detail::create_coroutine_function<true>(f, f, extra...));
+    return detail::make_function(f, f, extra...);
 }
 
 template <typename = void, typename Return, typename... Args, typename... Extra>
-    requires isthmus::py::detail::is_coroutine<Return>
+    requires detail::any_result<Return>
 void cpp_function_def(Return (*f)(Args...), const Extra&... extra) {
-    detail::create_coroutine_function<false>(f, f, extra...);
+    detail::define_function(f, f, extra...);
 }
 
 namespace detail {
 
-template <class Func>
-using signature_of = typename analyze_method<decltype(&std::remove_reference_t<Func>::operator())>::func;
 template <class Signature>
 inline constexpr bool returns_coroutine = false;
 template <class Return, class... Args>
 inline constexpr bool returns_coroutine<Return(Args...)> = isthmus::py::detail::is_coroutine<Return>;
-
-/// func_create for a member function that returns a coroutine, which keeps the object alive.
-template <bool ReturnReference, class Object, class Return, class Member, class... Args, class... Extra>
-PyObject* create_coroutine_method(Member member, Return (*signature)(Object*, Args...), const Extra&... extra) {
-    isthmus::py::detail::require_owned_parameters<Args...>();
-    isthmus::py::detail::register_translator();
-    return func_create<ReturnReference, true>(
-        [member](Object* object, Args... args) -> Return { return (object->*member)(std::forward<Args>(args)...); },
-        signature, std::index_sequence_for<Object, Args...>(), extra...);
-}
 
 } // namespace detail
 
@@ -254,45 +314,46 @@ template <typename = void, typename Func, typename... Extra,
           detail::enable_if_t<detail::is_lambda_v<std::remove_reference_t<Func>>> = 0>
     requires detail::returns_coroutine<detail::signature_of<Func>>
 object cpp_function(Func&& f, const Extra&... extra) {
-    return steal(detail::create_coroutine_function<true>(std::forward<Func>(f),
-                                                         static_cast<detail::signature_of<Func>*>(nullptr), extra...));
+    return detail::make_function(std::forward<Func>(f), static_cast<detail::signature_of<Func>*>(nullptr), extra...);
 }
 
 template <typename = void, typename Func, typename... Extra,
           detail::enable_if_t<detail::is_lambda_v<std::remove_reference_t<Func>>> = 0>
-    requires detail::returns_coroutine<detail::signature_of<Func>>
+    requires detail::any_result<detail::signature_of<Func>>
 void cpp_function_def(Func&& f, const Extra&... extra) {
-    detail::create_coroutine_function<false>(std::forward<Func>(f), static_cast<detail::signature_of<Func>*>(nullptr),
-                                             extra...);
+    detail::define_function(std::forward<Func>(f), static_cast<detail::signature_of<Func>*>(nullptr), extra...);
 }
 
 template <typename Target = void, typename Return, typename Class, typename... Args, typename... Extra>
     requires isthmus::py::detail::is_coroutine<Return>
 object cpp_function(Return (Class::*f)(Args...), const Extra&... extra) {
     using T = std::conditional_t<std::is_void_v<Target>, Class, Target>;
-    return steal(detail::create_coroutine_method<true>(f, static_cast<Return (*)(T*, Args...)>(nullptr), extra...));
+    constexpr Return (*signature)(T*, Args...) = nullptr;
+    return detail::make_function(detail::as_callable(f, signature), signature, extra...);
 }
 
 template <typename Target = void, typename Return, typename Class, typename... Args, typename... Extra>
-    requires isthmus::py::detail::is_coroutine<Return>
+    requires detail::any_result<Return>
 void cpp_function_def(Return (Class::*f)(Args...), const Extra&... extra) {
     using T = std::conditional_t<std::is_void_v<Target>, Class, Target>;
-    detail::create_coroutine_method<false>(f, static_cast<Return (*)(T*, Args...)>(nullptr), extra...);
+    constexpr Return (*signature)(T*, Args...) = nullptr;
+    detail::define_function(detail::as_callable(f, signature), signature, extra...);
 }
 
 template <typename Target = void, typename Return, typename Class, typename... Args, typename... Extra>
     requires isthmus::py::detail::is_coroutine<Return>
 object cpp_function(Return (Class::*f)(Args...) const, const Extra&... extra) {
     using T = std::conditional_t<std::is_void_v<Target>, Class, Target>;
-    return steal(
-        detail::create_coroutine_method<true>(f, static_cast<Return (*)(const T*, Args...)>(nullptr), extra...));
+    constexpr Return (*signature)(const T*, Args...) = nullptr;
+    return detail::make_function(detail::as_callable(f, signature), signature, extra...);
 }
 
 template <typename Target = void, typename Return, typename Class, typename... Args, typename... Extra>
-    requires isthmus::py::detail::is_coroutine<Return>
+    requires detail::any_result<Return>
 void cpp_function_def(Return (Class::*f)(Args...) const, const Extra&... extra) {
     using T = std::conditional_t<std::is_void_v<Target>, Class, Target>;
-    detail::create_coroutine_method<false>(f, static_cast<Return (*)(const T*, Args...)>(nullptr), extra...);
+    constexpr Return (*signature)(const T*, Args...) = nullptr;
+    detail::define_function(detail::as_callable(f, signature), signature, extra...);
 }
 
 } // namespace nanobind

@@ -15,6 +15,10 @@
 
 #include <pybind11/pybind11.h>
 
+#include <string>
+#include <string_view>
+#include <utility>
+
 namespace isthmus::inline v1::py {
 
 template <class T>
@@ -216,3 +220,77 @@ struct type_caster<isthmus::py::detail::awaited_coroutine<Return>> : coroutine_c
 };
 
 } // namespace pybind11::detail
+
+namespace isthmus::inline v1::py {
+namespace detail {
+
+/// The first of the overloads that a function of pybind11 has; null if it is something else.
+inline const ::pybind11::detail::function_record* overloads_of(PyObject* function) {
+    if (PyInstanceMethod_Check(function)) {
+        function = PyInstanceMethod_GET_FUNCTION(function);
+    }
+    if (!PyCFunction_Check(function) || PyCFunction_GET_SELF(function) == nullptr) {
+        return nullptr;
+    }
+    PyObject* const holder = PyCFunction_GET_SELF(function);
+#if PYBIND11_VERSION_HEX >= 0x03000000
+    return ::pybind11::detail::function_record_ptr_from_PyObject(holder);
+#else
+    const char* const name = ::pybind11::detail::get_function_record_capsule_name();
+    return PyCapsule_IsValid(holder, name)
+               ? static_cast<const ::pybind11::detail::function_record*>(PyCapsule_GetPointer(holder, name))
+               : nullptr;
+#endif
+}
+
+/// Whether all overloads say that they return a coroutine: an `async def` function does so whatever the arguments.
+inline bool gives_only_coroutines(PyObject* function) {
+    const auto* const first = overloads_of(function);
+    for (const auto* overload = first; overload != nullptr; overload = overload->next) {
+        const std::string_view signature(overload->signature);
+        const std::size_t arrow = signature.rfind(" -> ");
+        if (arrow == std::string_view::npos || !signature.substr(arrow).starts_with(" -> collections.abc.Coroutine[")) {
+            return false;
+        }
+    }
+    return first != nullptr;
+}
+
+} // namespace detail
+
+/// The last line of a PYBIND11_MODULE: the functions of the module and of its classes that return coroutines are then
+/// coroutine functions in the eyes of inspect.iscoroutinefunction() and of frameworks (16.3), as made by
+/// py::as_coroutine_function. One with overloads is if all of them return coroutines. It is the last line since
+/// pybind11 adds an overload only to a function of its own kind, and tells nobody when it has added one.
+///
+/// `scope` is a module or class. Needs the GIL. Throws what Python raises.
+inline void mark_coroutine_functions(::pybind11::handle scope) {
+    const bool in_class = PyType_Check(scope.ptr());
+    const auto text = [](::pybind11::handle value) { return std::string(::pybind11::str(value)); };
+    const std::string module = text(scope.attr(in_class ? "__module__" : "__name__"));
+    const std::string prefix = in_class ? text(scope.attr("__qualname__")) + "." : "";
+    for (const ::pybind11::handle item : ::pybind11::list(scope.attr("__dict__").attr("items")())) {
+        const auto [name, value] = item.cast<std::pair<std::string, ::pybind11::object>>();
+        const std::string qualname = prefix + name;
+        if (PyType_Check(value.ptr())) {
+            if (text(value.attr("__module__")) == module && text(value.attr("__qualname__")) == qualname) {
+                py::mark_coroutine_functions(value);
+            }
+            continue;
+        }
+        object function = object::borrow(value.ptr());
+        const bool is_static = PyObject_TypeCheck(value.ptr(), &PyStaticMethod_Type);
+        if (is_static) {
+            function = checked(PyObject_GetAttrString(value.ptr(), "__func__"));
+        }
+        if (detail::gives_only_coroutines(function.ptr())) {
+            function = py::as_coroutine_function(function);
+            ::pybind11::setattr(function.ptr(), "__qualname__",
+                                ::pybind11::str(qualname)); // pybind11's own names its record
+            function = is_static ? checked(PyStaticMethod_New(function.ptr())) : std::move(function);
+            ::pybind11::setattr(scope, name.c_str(), function.ptr());
+        }
+    }
+}
+
+} // namespace isthmus::inline v1::py

@@ -9,4 +9,5 @@
 #include "python/completion.hpp"
 #include "python/coroutine.hpp"
 #include "python/error.hpp"
+#include "python/function.hpp"
 #include "python/thread.hpp"

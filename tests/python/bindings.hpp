@@ -58,6 +58,9 @@ inline py::coroutine<int> total(std::vector<int> numbers) {
     co_return sum;
 }
 
+/// Blocks, for in_thread(); and an overload that returns no coroutine.
+inline int square(int number) { return number * number; }
+
 /// Knows no Python: what it yields is the mere fact that it suspends.
 inline isthmus::coroutine<int> plain(int pauses) {
     for (int i = 0; i < pauses; ++i) {

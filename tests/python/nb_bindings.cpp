@@ -132,7 +132,11 @@ NB_MODULE(nb_bindings, m) {
              })
         .def_prop_ro("property", &box::fetch)
         .def("__await__", py::as_await(&box::nothing_awaited));
-    nb::class_<derived_box, box>(m, "DerivedBox").def(nb::init<int>()).def("own_peek", &derived_box::peek);
+    nb::class_<derived_box, box>(m, "DerivedBox")
+        .def(nb::init<int>())
+        .def("own_peek", &derived_box::peek)
+        .def("by_lambda", [](derived_box& self, int times) -> py::coroutine<int> { co_return -self.number() * times; })
+        .def("copy", [](derived_box& self) { return self.number(); });
     m.def("make_unique_item", &make_unique_item);
     m.def("make_shared_item", &make_shared_item);
     // The coroutine keeps its first argument alive anyway; what is asked for here is the second.
@@ -149,4 +153,15 @@ NB_MODULE(nb_bindings, m) {
     m.def("fail", &fail);
     m.def("call", &call);
     m.def("call_and_catch", &call_and_catch);
+
+    m.def("mixed", &greet);
+    m.def("mixed", &square);
+    m.def("mixed_late", &square);
+    m.def("mixed_late", &greet);
+    m.def("thread_square", py::in_thread(&square), "number"_a);
+    m.def("overload_later", [m] {
+        nb::module_(m).def("overloaded_later", nb::overload_cast<std::string>(&overloaded)).def("mixed_later", &square);
+    });
+    m.def("overloaded_later", nb::overload_cast<int>(&overloaded));
+    m.def("mixed_later", &greet);
 }

@@ -126,7 +126,13 @@ PYBIND11_MODULE(pb_bindings, m) {
              }))
         .def_property_readonly("property", py::bind(&box::fetch))
         .def("__await__", py::as_await(&box::nothing_awaited));
-    pb::class_<derived_box, box>(m, "DerivedBox").def(pb::init<int>()).def("own_peek", py::bind(&derived_box::peek));
+    pb::class_<derived_box, box>(m, "DerivedBox")
+        .def(pb::init<int>())
+        .def("own_peek", py::bind(&derived_box::peek))
+        .def("by_lambda", py::bind_method([](derived_box& self, int times) -> py::coroutine<int> {
+                 co_return -self.number() * times;
+             }))
+        .def("copy", [](derived_box& self) { return self.number(); });
     m.def("make_unique_item", py::bind(&make_unique_item));
     m.def("make_shared_item", py::bind(&make_shared_item));
     // The coroutine keeps its first argument alive anyway; what is asked for here is the second.
@@ -143,4 +149,12 @@ PYBIND11_MODULE(pb_bindings, m) {
     m.def("fail", py::bind(&fail));
     m.def("call", py::bind(&call));
     m.def("call_and_catch", py::bind(&call_and_catch));
+
+    m.def("mixed", py::bind(&greet));
+    m.def("mixed", &square);
+    m.def("mixed_late", &square);
+    m.def("mixed_late", py::bind(&greet));
+    m.def("thread_square", py::bind(py::in_thread(&square)), "number"_a);
+
+    py::mark_coroutine_functions(m);
 }

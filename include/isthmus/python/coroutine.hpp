@@ -64,6 +64,12 @@ struct owned_coroutine {
 template <class Return>
 inline constexpr bool is_coroutine<owned_coroutine<Return>> = true;
 
+/// Whether a call of a bound function that returns a T gives a coroutine, as that of an `async def` function does.
+template <class T>
+inline constexpr bool gives_coroutine = is_plain_coroutine<T>;
+template <class Return>
+inline constexpr bool gives_coroutine<owned_coroutine<Return>> = true;
+
 /// A coroutine that becomes its await-iterator in Python: what `__await__` of a bound class returns.
 template <class Return>
 struct awaited_coroutine {

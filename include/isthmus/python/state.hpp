@@ -48,6 +48,8 @@ struct interpreter_state {
     PyObject* queues = nullptr;           ///< of loop.hpp: the event loops that are known, and their queues
     PyObject* code_template = nullptr;    ///< of code.hpp: the code object that the others are made from
     PyObject* places = nullptr;           ///< of code.hpp: what was made of it, by the place in C++
+    PyObject* function_types = nullptr;   ///< of function.hpp: its types, by their names
+    PyObject* make_model = nullptr;       ///< of model.hpp: a Python function
     PyTypeObject* view_type = nullptr;    ///< of introspection.hpp
 
     /// The state of the current interpreter. Needs the GIL. Throws what Python raises when it cannot be made.
@@ -95,6 +97,8 @@ inline interpreter_state* interpreter_state::make() {
         Py_CLEAR(owned->get_running_loop);
         Py_CLEAR(owned->code_template);
         Py_CLEAR(owned->places);
+        Py_CLEAR(owned->function_types);
+        Py_CLEAR(owned->make_model);
         Py_CLEAR(owned->view_type);
         for (const interned& name : interned_names) {
             Py_CLEAR(owned->*name.field);
