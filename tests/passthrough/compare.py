@@ -136,25 +136,26 @@ class Comparison:
         self.rows: dict[str, dict[str, int]] = {}
 
     def add(self, suite: str, reports: dict[str, Report]) -> None:
-        """Compares the modes of one suite; "none" must be among them."""
-        for report in reports.values():
-            if report.failure is not None:
-                self.errors.append(f"{suite}, {report.job.mode}: {report.failure}")
-        native = reports["none"]
-        row = {"tests": len(native.passed() | native.failed())}
+        """Compares the modes of one suite with "none", which must be among them."""
+        native = reports.pop("none")
+        passing = native.passed() | self.again(native, native.failed())
+        row = {"tests": len(passing)}
+        if native.failure is not None:
+            self.errors.append(f"{suite}, none: {native.failure}")
         for mode, report in reports.items():
-            if report.failure is None and report.wrapped == 0:
+            lost = passing - report.passed()
+            if report.failure is not None:
+                self.errors.append(f"{suite}, {mode}: {report.failure}")
+            elif report.wrapped == 0:
                 self.errors.append(f"{suite}, {mode}: not one coroutine was wrapped")
-            lost = native.failed() if mode == "none" else native.passed() - report.passed()
-            expected = self.expectations.lost(suite, self.python, mode, self.variant, native.outcomes)
-            if unexpected := lost - expected.keys():
-                report, recovered = self.again(report, unexpected)
-                lost -= recovered
-            self.explain(suite, report, lost - expected.keys())
-            for test in sorted(expected.keys() - lost):
-                self.errors.append(f"{suite}, {mode}: {test} was not lost, although: {expected[test]}")
-            row[mode] = row["tests"] - len(native.failed() | lost)
-        row["wrapped"] = native.wrapped
+            else:
+                expected = self.expectations.lost(suite, self.python, mode, self.variant, passing)
+                lost -= self.again(report, lost - expected.keys())
+                self.explain(suite, report, lost - expected.keys())
+                for test in sorted(expected.keys() - lost):
+                    self.errors.append(f"{suite}, {mode}: {test} was not lost, although: {expected[test]}")
+            row[mode] = len(passing - lost)
+        row["wrapped"] = max((report.wrapped for report in reports.values()), default=0)
         self.rows[suite] = row
 
     def explain(self, suite: str, report: Report, lost: set[str]) -> None:
@@ -167,14 +168,14 @@ class Comparison:
             last_lines = "\n".join(text.strip().splitlines()[-12:])
             self.errors.append(f"{suite}, {report.job.mode}: lost " + "\n     ".join(tests) + f"\n{last_lines}")
 
-    def again(self, report: Report, tests: set[str]) -> tuple[Report, set[str]]:
-        """Some of CPython's tests measure time, and fail on a busy machine: each gets a second chance, alone."""
-        if report.failure is not None or len(tests) > 10:
-            return report, set()
-        second = report.job.run(sorted(tests))
-        for test in sorted(tests & second.passed()):
+    def again(self, report: Report, tests: set[str]) -> set[str]:
+        """Some tests measure time, and fail on a busy machine: so each gets a second chance, alone. Those that pass."""
+        if not tests or len(tests) > 10:
+            return set()
+        passed = tests & report.job.run(sorted(tests)).passed()
+        for test in sorted(passed):
             print(f"    {report.job.suite}, {report.job.mode}: {test} passed when run again")
-        return report, tests & second.passed()
+        return passed
 
 
 def run_all(jobs: list[Job], comparison: Comparison, workers: int) -> None:
@@ -219,12 +220,12 @@ def main() -> int:
         if not jobs:
             continue
         run_all(jobs, comparison, options.jobs)
-        print(f"CPython {full}, {variant}: {time.monotonic() - start:.0f} s")
-        print(table.text(comparison.rows, options.modes))
-        if options.write:
-            table.store(full, variant, comparison.rows)
-        else:
+        print(f"\nCPython {full}, {variant}: {time.monotonic() - start:.0f} s")
+        print(table.text(comparison.rows))
+        if not options.write:
             comparison.errors += table.differences(full, variant, comparison.rows)
+        elif not comparison.errors:
+            table.store(full, variant, comparison.rows)
         for error in comparison.errors:
             print(f"\n---- CPython {full}, {variant}: {error}")
         failed = failed or bool(comparison.errors)

@@ -27,12 +27,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from modes import MODES, Wrapper, mark_as_coroutine_function
+from modes import MODES, Wrapper, mark
 
 DECORATOR = "__passthrough__"
-
-# unittest looks for the flag of native coroutine functions here, and 3.11 has no mark that stands for it.
-KEPT = {"asyncSetUp", "asyncTearDown"} if sys.version_info < (3, 12) else set()
 
 
 class YieldFinder(ast.NodeVisitor):
@@ -59,9 +56,12 @@ def is_generator(function: ast.AsyncFunctionDef) -> bool:
 
 
 class Decorate(ast.NodeTransformer):
+    def __init__(self, kept: set[str]) -> None:
+        self.kept = kept
+
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AsyncFunctionDef:
         self.generic_visit(node)
-        if not is_generator(node) and node.name not in KEPT:
+        if not is_generator(node) and node.name not in self.kept:
             # Last is innermost: the test's own decorators see the foreign function.
             node.decorator_list.append(ast.copy_location(ast.Name(DECORATOR, ast.Load()), node))
         return node
@@ -73,8 +73,7 @@ def decorator(wrap: Wrapper) -> Callable[[Callable[..., Any]], Callable[..., Any
         def foreign(*arguments: Any, **keywords: Any) -> Any:
             return wrap(function(*arguments, **keywords))
 
-        mark_as_coroutine_function(foreign)
-        return foreign
+        return wrap.mark(foreign)
 
     return decorate
 
@@ -83,8 +82,10 @@ def load_rewritten(name: str, wrap: Wrapper) -> types.ModuleType:
     spec = importlib.util.find_spec(name)
     assert spec is not None, f"{name} is not there"
     assert spec.origin is not None
+    # In 3.11 unittest insists here on a flag that a function in Python cannot have.
+    kept = {"asyncSetUp", "asyncTearDown"} if wrap.mark is mark and sys.version_info < (3, 12) else set()
     tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"), spec.origin)
-    tree = ast.fix_missing_locations(Decorate().visit(tree))
+    tree = ast.fix_missing_locations(Decorate(kept).visit(tree))
     module = importlib.util.module_from_spec(spec)
     module.__dict__[DECORATOR] = decorator(wrap)
     sys.modules[name] = module
@@ -202,9 +203,12 @@ def main() -> None:
     from test import support
 
     support.use_resources = []  # as `python -m test` has it: neither the network nor what takes long
-    wrap = Wrapper(options.mode)
-    load = load_rewritten if options.method == "rewrite" else load_with_funnel
-    module = load(options.module, wrap)
+    wrap = None if options.mode == "none" else Wrapper(options.mode)
+    if wrap is None:
+        module = importlib.import_module(options.module)
+    else:
+        load = load_rewritten if options.method == "rewrite" else load_with_funnel
+        module = load(options.module, wrap)
     patterns = [f"{options.module}.{pattern}" for pattern in options.tests or ["*"]]
     chosen = unittest.TestSuite(
         test
@@ -219,14 +223,15 @@ def main() -> None:
     chosen.run(record)
     sys.settrace(None)
     threading.settrace(None)
-    report = {"wrapped": wrap.wrapped, "outcomes": record.outcomes, "texts": record.texts}
+    wrapped = wrap.wrapped if wrap is not None else 0
+    report = {"wrapped": wrapped, "outcomes": record.outcomes, "texts": record.texts}
     if options.report:
         options.report.write_text(json.dumps(report))
     else:
         for test, text in record.texts.items():
             print(f"---- {test}\n{text}")
         counts = {what: list(record.outcomes.values()).count(what) for what in ("passed", "failed", "skipped")}
-        print(f"{counts}, {wrap.wrapped} coroutines wrapped")
+        print(f"{counts}, {wrapped} coroutines wrapped")
 
 
 if __name__ == "__main__":

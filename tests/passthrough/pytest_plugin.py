@@ -12,46 +12,39 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 from modes import Wrapper
+from trio._core import _run
 
-WRAP = Wrapper(os.environ["PASSTHROUGH_MODE"])
 OUTCOMES: dict[str, str] = {}
 TEXTS: dict[str, str] = {}
 
 
-def patch_loop(loop_class: Any) -> None:
+def patch_loop(loop_class: Any, wrap: Wrapper) -> None:
     create_task: Callable[..., Any] = loop_class.create_task
 
     @functools.wraps(create_task)
     def funnel(self: Any, coro: Any, **keywords: Any) -> Any:
-        return create_task(self, WRAP(coro) if asyncio.iscoroutine(coro) else coro, **keywords)
+        return create_task(self, wrap(coro) if asyncio.iscoroutine(coro) else coro, **keywords)
 
     loop_class.create_task = funnel
 
 
-def patch_trio(run: Any) -> None:
+def patch_trio(run: Any, wrap: Wrapper) -> None:
     coroutine_or_error: Callable[..., Any] = run.coroutine_or_error
 
     @functools.wraps(coroutine_or_error)
     def funnel(*arguments: Any) -> Any:
-        return WRAP(coroutine_or_error(*arguments))
+        return wrap(coroutine_or_error(*arguments))
 
     run.coroutine_or_error = funnel
 
 
-patch_loop(asyncio.base_events.BaseEventLoop)
-try:
-    import uvloop
-except ImportError:
-    pass
-else:
-    patch_loop(uvloop.Loop)
-try:
-    from trio._core import _run
-except ImportError:
-    pass
-else:
-    patch_trio(_run)
+WRAP = None if os.environ["PASSTHROUGH_MODE"] == "none" else Wrapper(os.environ["PASSTHROUGH_MODE"])
+if WRAP is not None:
+    patch_loop(asyncio.base_events.BaseEventLoop, WRAP)
+    patch_loop(uvloop.Loop, WRAP)
+    patch_trio(_run, WRAP)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -76,5 +69,5 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    content = {"wrapped": WRAP.wrapped, "outcomes": OUTCOMES, "texts": TEXTS}
+    content = {"wrapped": WRAP.wrapped if WRAP is not None else 0, "outcomes": OUTCOMES, "texts": TEXTS}
     session.config.getoption("--report").write_text(json.dumps(content))

@@ -83,9 +83,13 @@ py::coroutine<object> forwarding(object awaited) {
     co_return co_await target;
 }
 
+/// So that tools take a function that returns a coroutine for an `async def` function.
+object as_coroutine_function(object function) { return py::as_coroutine_function(function); }
+
 PyMethodDef functions[] = {
     raw::def<passthrough>("passthrough"),
     raw::def<forwarding>("forwarding"),
+    raw::def<as_coroutine_function>("as_coroutine_function"),
     {nullptr, nullptr, 0, nullptr},
 };
 

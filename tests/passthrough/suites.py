@@ -35,18 +35,17 @@ def suites() -> Iterator[Suite]:
     yield Suite("test.test_coroutines")
     for name in (
         "test_base_events test_futures test_locks test_streams test_timeouts test_queues test_runners test_unix_events "
-        "test_server test_pep492 test_futures2 test_threads test_buffered_proto"
+        "test_server test_pep492 test_futures2 test_threads test_buffered_proto test_waitfor"
     ).split():
         yield Suite("test.test_asyncio." + name)
-    for name in "test_waitfor test_eager_task_factory test_context".split():
+    for name in "test_eager_task_factory test_context".split():
         yield Suite("test.test_asyncio." + name, since=(3, 12))
     yield Suite("test.test_asyncio.test_staggered", since=(3, 13))
     for name in "test_graph test_free_threading".split():
         yield Suite("test.test_asyncio." + name, since=(3, 14))
     yield Suite("test.test_contextlib_async")
     yield Suite("test.test_asyncgen")
-    # In 3.11 unittest asks for the flag of a native coroutine function everywhere, and no mark stands for it.
-    yield Suite("test.test_unittest.test_async_case", since=(3, 12))
+    yield Suite("test.test_unittest.test_async_case", in_3_11="unittest.test.test_async_case")
     yield Suite("test.test_unittest.testmock.testasync", in_3_11="unittest.test.testmock.testasync")
     yield Suite("test.test_types", only=("CoroutineTests.*",))
     yield Suite("test.test_inspect.test_inspect", only=("TestGetCoroutineState.*", "TestPredicates.*"))

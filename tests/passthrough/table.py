@@ -17,8 +17,8 @@ Results: TypeAlias = dict[str, dict[str, Rows]]  # by full version, then by vari
 WRAPPING = [mode for mode in MODES if mode != "none"]
 
 
-def text(rows: Rows, modes: list[str]) -> str:
-    columns = ["tests", *modes, "wrapped"]
+def text(rows: Rows) -> str:
+    columns = list(next(iter(rows.values())))
     width = max(map(len, rows)) + 2
     total = {column: sum(row[column] for row in rows.values()) for column in columns}
     lines = [" " * width + "".join(f"{column:>9}" for column in columns)]
@@ -99,10 +99,10 @@ VARIANT_NAMES = {
 
 
 def totals(results: Results) -> list[str]:
-    lines = [row_of("CPython", "", "tests", *MODES), ruler(3 + len(MODES), 2)]
+    lines = [row_of("CPython", "", "tests", *WRAPPING), ruler(3 + len(WRAPPING), 2)]
     for full, variants in results.items():
         for variant, rows in variants.items():
-            cells = [sum(row.get(column, 0) for row in rows.values()) for column in ("tests", *MODES)]
+            cells = [sum(row.get(column, 0) for row in rows.values()) for column in ("tests", *WRAPPING)]
             lines.append(row_of(full, VARIANT_NAMES[variant], *cells))
     return lines
 
@@ -114,8 +114,8 @@ def by_suite(results: Results) -> list[str]:
         cells = []
         for rows in tables:
             row = rows.get(suite)
-            gone = "/".join(str(row["none"] - row[mode]) if mode in row else "" for mode in WRAPPING) if row else ""
-            cells.append(f"{row['none']}: {gone}" if row else "")
+            gone = "/".join(str(row["tests"] - row[mode]) if mode in row else "?" for mode in WRAPPING) if row else ""
+            cells.append(f"{row['tests']}: {gone}" if row else "")
         lines.append(row_of(suite, *cells))
     return lines
 
