@@ -134,6 +134,10 @@ public:
 /// `catch (const std::exception&)` does not see it.
 class ISTHMUS_EXPORT generator_exit {};
 
+/// What a task that is cancelled finds at its co_await. As in Python it is not an ordinary error, so that
+/// `catch (const std::exception&)` does not see it: let it pass, or throw it on.
+class ISTHMUS_EXPORT cancelled {};
+
 namespace detail {
 
 /// In a handler: the exception that it handles. A foreign one cannot be kept, but is an error all the same.
@@ -162,7 +166,6 @@ const Error* exception_cast(const std::exception_ptr& error) noexcept {
     }
 #endif
 }
-
 /// Whether `error` is a generator_exit or derived from it. `error` must not be null.
 inline bool is_generator_exit(const std::exception_ptr& error) noexcept {
     return exception_cast<generator_exit>(error) != nullptr;

@@ -10,4 +10,5 @@
 #include "python/coroutine.hpp"
 #include "python/error.hpp"
 #include "python/function.hpp"
+#include "python/task.hpp"
 #include "python/thread.hpp"

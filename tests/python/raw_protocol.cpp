@@ -245,10 +245,8 @@ PyMethodDef functions[] = {
     {nullptr, nullptr, 0, nullptr},
 };
 
-PyModuleDef module = {
-    PyModuleDef_HEAD_INIT, "raw_protocol", nullptr, 0, functions, nullptr, nullptr, nullptr, nullptr,
-};
+PyModuleDef module = raw::define("raw_protocol", functions);
 
 } // namespace
 
-PyMODINIT_FUNC PyInit_raw_protocol() { return PyModule_Create(&module); }
+PyMODINIT_FUNC PyInit_raw_protocol() { return PyModuleDef_Init(&module); }

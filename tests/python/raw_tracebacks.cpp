@@ -245,6 +245,15 @@ object cannot_convert(object awaited) {
     return py::to_python<failing_conversion>(returns_what_fails(std::move(awaited)));
 }
 
+/// The await chain of a coroutine that awaits `awaited`, which is closed then.
+std::string await_chain_of(object awaited) {
+    auto suspended = deep(2, std::move(awaited));
+    static_cast<void>(suspended.send());
+    std::string text = isthmus::await_chain(suspended).text();
+    suspended.close();
+    return text;
+}
+
 PyMethodDef functions[] = {
     raw::def<raises>("raises"),
     raw::def<raises_unthrown>("raises_unthrown"),
@@ -276,6 +285,7 @@ PyMethodDef functions[] = {
     raw::def<passes_replaced>("passes_replaced"),
     raw::def<fails_later>("fails_later"),
     raw::def<cannot_convert>("cannot_convert"),
+    raw::def<await_chain_of>("await_chain_of"),
     {nullptr, nullptr, 0, nullptr},
 };
 

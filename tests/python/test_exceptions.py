@@ -234,6 +234,13 @@ def test_the_standard_mapping(kind: str, expected: type[BaseException], text: st
         coroutine.send(None)
 
 
+@pytest.mark.parametrize("fail", [raw.fail, raw.fail_to_convert])
+def test_an_exception_of_another_language(fail: Callable[[str], Any]) -> None:
+    """It cannot be kept, but is an error all the same."""
+    with pytest.raises(RuntimeError, match="std::bad_exception"):
+        fail("foreign").send(None)
+
+
 def test_an_os_error_has_its_number() -> None:
     with pytest.raises(OSError, match="text") as caught:
         finish(raw.fail("system_error"))

@@ -1808,30 +1808,6 @@ def test_12_3_errors_are_unraisable(language: Any, unraisable: list[Any]) -> Non
         unraisable.clear()
 
 
-def test_6_11_11_6_12_3_what_the_hook_is_told(language: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = []
-    monkeypatch.setattr(sys, "unraisablehook", lambda report: told.append((report.err_msg, repr(report.object))))
-    suspended = language.script([do_yield(1, GeneratorExit, [do_raise(Boom("b"))])])
-    suspended.send(None)
-    unstarted = language.value(1)
-    awaited = OddLookup(1)
-    awaiting = language.pass_through(awaited)
-    awaiting.send(None)
-    closing, finalizing, looking_up = repr(suspended), repr(unstarted), repr(awaited)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        del suspended, unstarted
-    awaiting.close()
-    if VERSION >= (3, 14):
-        assert told == [
-            (f"Exception ignored while closing generator {closing}", "None"),
-            (f"Exception ignored while finalizing coroutine {finalizing}", "None"),
-            (f"Exception ignored while closing generator {looking_up}", "None"),
-        ]
-    else:
-        assert told == [(None, closing), (None, finalizing), (None, looking_up)]
-
-
 def test_12_4_the_current_exception_is_preserved(language: Any) -> None:
     def dying() -> Any:
         coroutine = language.script([do_yield(1, GeneratorExit, [do_call(lambda _: outcome(fail))])])

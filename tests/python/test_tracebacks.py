@@ -286,6 +286,20 @@ def test_the_text_is_pythons() -> None:
     ]
 
 
+def test_the_await_chain_of_cpp_names_what_python_awaits() -> None:
+    source = str(Path(__file__).with_name("raw_tracebacks.cpp"))
+    places = [f'File "{source}", line {line_of(source, "deep", f"// {comment}")}' for comment in ("deeper", "await")]
+    leaves: list[tuple[Any, str]] = [
+        (native.passes(Iterator(1)), "coroutine passes"),
+        (cpp.passes(Iterator(1)), "coroutine passes"),
+        (Iterator(1), "Iterator"),
+    ]
+    for awaited, name in leaves:
+        *levels, leaf = cpp.await_chain_of(awaited).splitlines()
+        assert [level.partition(", in ")[0] for level in levels] == places
+        assert leaf == f"awaiting {name}"
+
+
 def test_an_entry_has_no_variables_and_a_frame_at_its_line() -> None:
     error = raised(cpp.passes(native.raises(Boom())).send, None)
     entry = error.__traceback__.tb_next

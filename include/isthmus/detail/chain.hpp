@@ -69,7 +69,7 @@ struct at_rest {
             f.rest(step.leaf);
         }
         if (abandoned) [[unlikely]] {
-            discard(f);
+            discard(&f);
         }
     }
 };
@@ -135,9 +135,11 @@ inline void native_link::advance(activation& step) noexcept {
         finish(error);
         return;
     }
+    bool is_gone = false;
     {
         const chain_lock lock;
-        if (child == nullptr) {
+        is_gone = child == nullptr;
+        if (is_gone) {
             failure = gone;
         } else if (is_running(*child)) {
             failure = misuse::already_executing;
@@ -153,7 +155,7 @@ inline void native_link::advance(activation& step) noexcept {
     }
     // What was thrown in is dropped with the step that was refused (5.10, 5.11), but a finished generator raises it,
     // and is no error otherwise (15.7).
-    const bool generator_ended = child == nullptr && child_kind == frame_kind::generator;
+    const bool generator_ended = is_gone && child_kind == frame_kind::generator;
     step.sent = nullptr;
     if (!passes_errors) {
         if (!generator_ended) {

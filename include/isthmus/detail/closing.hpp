@@ -81,12 +81,13 @@ inline void throw_step(frame& f, activation& step, const std::exception_ptr& err
     raise_in(f, step, passes);
 }
 
-/// close() of a frame of unknown type, whose value is dropped. Returns the error that came out, or null.
-inline std::exception_ptr close_frame(frame& f) noexcept {
+/// close() of what is awaited, outside of the chain or gone by now. Its value is dropped.
+inline std::exception_ptr native_link::close() noexcept {
     activation step;
-    if (const misuse refused = begin(&f, step); refused != misuse::none) {
-        return make_misuse(refused, f.kind);
+    if (const misuse refused = begin(child, step); refused != misuse::none) {
+        return refused == misuse::already_finished ? nullptr : make_misuse(refused, child_kind);
     }
+    frame& f = *child;
     if (step.starts) {
         destroy_unstarted(f, step);
         return nullptr;
@@ -100,7 +101,5 @@ inline std::exception_ptr close_frame(frame& f) noexcept {
     destroy(f);
     return error && !is_generator_exit(error) ? error : nullptr;
 }
-
-inline std::exception_ptr native_link::close() noexcept { return child != nullptr ? close_frame(*child) : nullptr; }
 
 } // namespace isthmus::inline v1::detail

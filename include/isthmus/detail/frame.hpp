@@ -64,6 +64,9 @@ struct activation {
     }
 };
 
+/// Is shown an object that a layer above holds, by delegate::visit().
+using held_visitor = void (*)(void* held, void* context);
+
 /// What a frame suspended in `co_await` waits for. Lives in that frame, and is consulted when the frame is the
 /// leaf: that is, when what it awaits is not itself part of this chain.
 struct delegate {
@@ -83,8 +86,8 @@ struct delegate {
     virtual void* awaited_object() const noexcept { return nullptr; }
     /// The type of what is awaited, for people to read. Its layer's lock must be held, Python's GIL say.
     virtual std::string awaited_type() const = 0;
-    /// Shows every object of the layer above that is held here to `visit`, for its garbage collector.
-    virtual void visit(void (*)(void* held, void* context), void*) const noexcept {}
+    /// Shows every object of the layer above that is certainly owned here to the visitor, for its garbage collector.
+    virtual void visit(held_visitor, void* /*context*/) const noexcept {}
     /// Where the layer above may leave what it throws in, in a form of its own, for the next advance(). Null: nowhere.
     virtual const void** thrown() noexcept { return nullptr; }
 
@@ -131,6 +134,7 @@ struct frame {
     std::source_location where;   ///< the coroutine function
     std::uint32_t line = 0;       ///< of the co_await or co_yield that it came to last
     frame_kind kind = frame_kind::coroutine;
+    bool noted = false; ///< it is a noted_frame, in whose notes the layer of its Yield type has to look
 
     chain_link link() const noexcept { return chain_link(link_.load(std::memory_order_relaxed)); }
     bool created() const noexcept { return link().created(); }
@@ -180,6 +184,36 @@ struct native_link : delegate {
     void destroy_awaited() noexcept final;
     frame* awaited_frame() const noexcept final { return child; }
     std::string awaited_type() const final { return child_kind == frame_kind::coroutine ? "coroutine" : "generator"; }
+};
+
+/// A delegate to what is no frame: the error that it ends in is kept here.
+struct failing_delegate : delegate {
+    /// The error that await_resume() would throw, which counts as delivered then; null if there is none.
+    std::exception_ptr take_failure() noexcept {
+        activation& step = parent->step();
+        return step.injected != nullptr ? step.take_injected() : std::exchange(error_, nullptr);
+    }
+
+protected:
+    ~failing_delegate() = default;
+
+    /// finish(), which keeps the error for await_resume().
+    bool end(const std::exception_ptr& error) noexcept {
+        const bool resumed = finish(error);
+        if (resumed) {
+            error_ = error;
+        }
+        return resumed;
+    }
+    /// For await_resume().
+    void rethrow_failure() {
+        if (const std::exception_ptr error = take_failure()) {
+            std::rethrow_exception(error);
+        }
+    }
+
+private:
+    std::exception_ptr error_;
 };
 
 inline bool frame::attached() const noexcept { return up != nullptr && up->attached; }

@@ -7,16 +7,6 @@
 
 #include <memory>
 
-/// Each frame of a py::coroutine remembers whether its function took a parameter by reference or view: that is fine
-/// between C++ coroutines, but such a coroutine must not become a Python object, which outlives the call.
-template <>
-struct isthmus::detail::frame_notes<isthmus::py::object> {
-    template <class... Parameters>
-    static constexpr bool noteworthy = py::detail::any_borrows<Parameters...>;
-    void note() noexcept { borrows = true; }
-    bool borrows = false;
-};
-
 namespace isthmus::inline v1::py {
 
 /// A coroutine that is a Python coroutine: it can await Python objects, and Python can await it.
@@ -158,6 +148,7 @@ object to_python(coroutine<Return>&& source, object keep_alive = object(), int p
     self->origin = nullptr;
     self->result_policy = policy;
     ::new (static_cast<void*>(&self->where)) std::source_location(f != nullptr ? f->where : std::source_location());
+    ::new (static_cast<void*>(&self->whose_turn)) detail::turn();
     PyObject_GC_Track(self);
     self->origin = detail::capture_origin();
     frame_access::move_to(source, self->root);

@@ -6,6 +6,7 @@
 #include "state.hpp"
 #include "traceback.hpp"
 #include "translate.hpp"
+#include "turn.hpp"
 
 #include <exception>
 #include <source_location>
@@ -34,6 +35,7 @@ struct coroutine_object {
     PyObject* origin;
     int result_policy; ///< the binding library's return value policy, for take_result
     std::source_location where;
+    [[no_unique_address]] turn whose_turn;
 
     static coroutine_object* of(PyObject* self) noexcept { return reinterpret_cast<coroutine_object*>(self); }
     PyObject* python() noexcept { return reinterpret_cast<PyObject*>(this); }
@@ -84,14 +86,19 @@ inline PySendResult settle(coroutine_object& self, frame& f, traced_step& step, 
 /// What every entry from Python begins with and ends with: the object outlives the step.
 class entry {
 public:
-    explicit entry(coroutine_object& self) noexcept : self_(Py_NewRef(self.python())) { deferred_references::drain(); }
-    ~entry() { Py_DECREF(self_); }
+    explicit entry(coroutine_object& self) noexcept : self_{Py_NewRef(self.python())} {
+        deferred_references::drain();
+        turn_.take(self.whose_turn);
+    }
     entry(const entry&) = delete;
     entry& operator=(const entry&) = delete;
 
+    /// Whether no other thread drives the coroutine, so that its frames may be looked at.
+    bool granted() const noexcept { return turn_.granted(); }
     /// begin(), with the exception set if it was refused.
     bool begin(activation& step) const noexcept {
-        const misuse refused = isthmus::detail::begin(coroutine_object::of(self_)->root, step);
+        const misuse refused = granted() ? isthmus::detail::begin(coroutine_object::of(self_.held)->root, step)
+                                         : misuse::already_executing;
         if (refused != misuse::none) [[unlikely]] {
             set_misuse(refused);
         }
@@ -99,7 +106,12 @@ public:
     }
 
 private:
-    PyObject* self_;
+    struct reference {
+        PyObject* held;
+        ~reference() { Py_DECREF(held); }
+    };
+    reference self_; // is let go of after the turn, which is in the object
+    [[no_unique_address]] turn::driving turn_;
 };
 
 /// send() as am_send has it (2, 14.1).
@@ -152,6 +164,10 @@ inline PySendResult throw_(PyObject* object_self, object exception, PyObject** r
 inline PyObject* close(PyObject* object_self, PyObject* = nullptr) noexcept {
     coroutine_object& self = *coroutine_object::of(object_self);
     const entry entered(self); // first: what it drops may run Python code, which may close this one
+    if (!entered.granted()) {
+        set_misuse(misuse::already_executing);
+        return nullptr;
+    }
     if (self.root == nullptr) {
         Py_RETURN_NONE;
     }

@@ -61,15 +61,6 @@ private:
     object saved_;
 };
 
-/// Hands the current exception to sys.unraisablehook, which from 3.14 on is told in words what went on (6.11, 11.6).
-inline void report_unraisable([[maybe_unused]] const char* what_went_on, PyObject* about) noexcept {
-#if PY_VERSION_HEX >= 0x030E0000
-    PyErr_FormatUnraisable("Exception ignored while %s %R", what_went_on, about);
-#else
-    PyErr_WriteUnraisable(about);
-#endif
-}
-
 /// `str(exception)` with its type's name, as the last line of a traceback.
 inline std::string describe(PyObject* exception) {
     const saved_error outer;
@@ -184,6 +175,24 @@ public:
     using base_exception::base_exception;
 };
 
+/// Python's asyncio.CancelledError or trio.Cancelled: cancels C++ tasks as isthmus::cancelled does, and keeps its
+/// instance.
+class ISTHMUS_EXPORT python_cancelled : public base_exception, public cancelled {
+public:
+    using base_exception::base_exception;
+};
+
+/// Whether `raised` is an instance of a class that a module, if it is imported, has under that name.
+inline bool is_instance_of(PyObject* raised, const char* module, const char* name) noexcept {
+    const saved_error outer;
+    const object text = object::steal(PyUnicode_FromString(module));
+    const object imported = object::steal(text ? PyImport_GetModule(text.ptr()) : nullptr);
+    const object type = object::steal(imported ? PyObject_GetAttrString(imported.ptr(), name) : nullptr);
+    const bool is = type && PyErr_GivenExceptionMatches(raised, type.ptr()) != 0;
+    PyErr_Clear();
+    return is;
+}
+
 /// Calls `use` with the C++ exception object for a Python exception.
 template <class Use>
 decltype(auto) with_exception(object raised, const std::source_location& at, Use&& use) {
@@ -192,6 +201,10 @@ decltype(auto) with_exception(object raised, const std::source_location& at, Use
     }
     if (PyErr_GivenExceptionMatches(raised.ptr(), PyExc_GeneratorExit)) {
         return use(python_generator_exit(std::move(raised), at));
+    }
+    if (is_instance_of(raised.ptr(), "asyncio.exceptions", "CancelledError") ||
+        is_instance_of(raised.ptr(), "trio", "Cancelled")) {
+        return use(python_cancelled(std::move(raised), at));
     }
     return use(base_exception(std::move(raised), at));
 }

@@ -89,7 +89,7 @@ inline bool throw_into_awaited(PyObject* object_self, const throw_arguments& giv
         return false;
     }
     const entry entered(self);
-    frame* const f = self.root;
+    frame* const f = entered.granted() ? self.root : nullptr;
     if (f == nullptr || f->created() || f->runs_as_root() || f->attached()) {
         return false;
     }
@@ -137,8 +137,14 @@ inline PyObject* throw_method(PyObject* self, PyObject* const* arguments, Py_ssi
 
 /// am_await: the coroutine is its own await-iterator. Only `await` comes here, so the check of 7.7 is here.
 inline PyObject* am_await(PyObject* object_self) noexcept {
-    const frame* const root = coroutine_object::of(object_self)->root;
-    if (root != nullptr && !root->created() && !isthmus::detail::is_running(const_cast<frame&>(*root))) {
+    coroutine_object& self = *coroutine_object::of(object_self);
+    bool suspended = false;
+    {
+        const turn::looking look(self.whose_turn);
+        suspended = !look.elsewhere() && self.root != nullptr && !self.root->created() &&
+                    !isthmus::detail::is_running(*self.root);
+    }
+    if (suspended) {
         set_misuse(misuse::already_awaited);
         return nullptr;
     }

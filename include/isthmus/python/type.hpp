@@ -3,6 +3,7 @@
 #pragma once
 
 #include "introspection.hpp"
+#include "visible.hpp"
 
 #include <cstddef>
 #if PY_VERSION_HEX < 0x030C0000
@@ -11,8 +12,9 @@
 
 namespace isthmus::inline v1::py::detail {
 
-/// The RuntimeWarning of a coroutine that dies before it was started, through the hook that adds source and origin
-/// and that others replace; if that cannot be called, the plain warning (11).
+/// The RuntimeWarning of a coroutine that dies before it was started, through the hook that adds the origin and that
+/// others replace; if there is none, or it fails other than by a filter that makes the warning an error, the plain
+/// warning (11.6, 11.7).
 inline void warn_never_awaited(PyObject* self) noexcept {
     bool warned = false;
     const object warnings = object::steal(PyImport_ImportModule("warnings"));
@@ -21,17 +23,17 @@ inline void warn_never_awaited(PyObject* self) noexcept {
     if (hook) {
         const object result = object::steal(PyObject_CallOneArg(hook.ptr(), self));
         warned = result || PyErr_ExceptionMatches(PyExc_RuntimeWarning);
-        if (!result) {
-            report_unraisable("finalizing coroutine", self);
-        }
-    } else {
+    } else if (PyErr_ExceptionMatches(warnings ? PyExc_AttributeError : PyExc_ImportError)) {
         PyErr_Clear();
+    }
+    if (PyErr_Occurred()) {
+        write_unraisable(unraisable_in_finalizing, self);
     }
     if (!warned) {
         const object qualname = object::steal(get_qualname(self));
         if (!qualname ||
             PyErr_WarnFormat(PyExc_RuntimeWarning, 1, "coroutine '%S' was never awaited", qualname.ptr()) < 0) {
-            report_unraisable("finalizing coroutine", self);
+            write_unraisable(unraisable_in_finalizing, self);
         }
     }
 }
@@ -46,7 +48,7 @@ inline void finalize(PyObject* self) noexcept {
     if (root->created()) {
         warn_never_awaited(self);
     } else if (const object closed = object::steal(close(self)); !closed) {
-        report_unraisable("closing generator", self);
+        write_unraisable(unraisable_in_closing, self);
     }
 }
 
@@ -55,7 +57,7 @@ inline int clear(PyObject* object_self) noexcept {
     if (frame* const root = std::exchange(self.root, nullptr)) {
         const saved_error outer; // destructors run
         root->owner = nullptr;
-        isthmus::detail::discard(*root);
+        isthmus::detail::discard(root);
     }
     Py_CLEAR(self.keep_alive);
     Py_CLEAR(self.name);
@@ -64,8 +66,37 @@ inline int clear(PyObject* object_self) noexcept {
     return 0;
 }
 
+/// Shows the collector what the frames of a chain at rest hold: each frame's py::visible variables, and what the leaf
+/// awaits outside of the chain.
+inline int traverse_chain(const frame& root, visitproc visit, void* arg) noexcept {
+    struct context {
+        visitproc visit;
+        void* arg;
+        int result;
+    } visited{visit, arg, 0};
+    const auto show = [](void* held, void* to) {
+        auto& collector = *static_cast<context*>(to);
+        if (held != nullptr && collector.result == 0) {
+            collector.result = collector.visit(static_cast<PyObject*>(held), collector.arg);
+        }
+    };
+    const frame* level = root.leaf_at_rest();
+    if (level->awaiting != nullptr) {
+        level->awaiting->visit(show, &visited);
+    }
+    while (true) {
+        if (level->noted) {
+            static_cast<const isthmus::detail::noted_frame<object>*>(level)->notes.visit(show, &visited);
+        }
+        if (level == &root) {
+            return visited.result;
+        }
+        level = level->up->parent;
+    }
+}
+
 /// Reports what is certainly owned: never too much, since that would make the collector clear what is alive. What a
-/// running chain holds changes under our eyes, so nothing of it is reported.
+/// running chain holds changes under our eyes, so nothing of it is reported. O(levels of the chain).
 inline int traverse(PyObject* object_self, visitproc visit, void* arg) noexcept {
     const coroutine_object& self = *coroutine_object::of(object_self);
     Py_VISIT(Py_TYPE(object_self));
@@ -73,26 +104,11 @@ inline int traverse(PyObject* object_self, visitproc visit, void* arg) noexcept 
     Py_VISIT(self.name);
     Py_VISIT(self.qualname);
     Py_VISIT(self.origin);
-    if (self.root != nullptr && !self.root->created() && !isthmus::detail::is_running(*self.root) &&
-        !self.root->attached()) {
-        if (const auto* const awaited = self.root->leaf_at_rest()->awaiting) {
-            struct context {
-                visitproc visit;
-                void* arg;
-                int result;
-            } visited{visit, arg, 0};
-            awaited->visit(
-                [](void* held, void* to) {
-                    auto& collector = *static_cast<context*>(to);
-                    if (collector.result == 0) {
-                        collector.result = collector.visit(static_cast<PyObject*>(held), collector.arg);
-                    }
-                },
-                &visited);
-            return visited.result;
-        }
+    if (self.root == nullptr || self.root->created() || isthmus::detail::is_running(*self.root) ||
+        self.root->attached()) {
+        return 0;
     }
-    return 0;
+    return traverse_chain(*self.root, visit, arg);
 }
 
 /// Weak references die, and their callbacks run, before the body's cleanup (12.2).
