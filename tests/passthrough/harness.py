@@ -19,6 +19,7 @@ import importlib
 import importlib.util
 import inspect
 import json
+import signal
 import sys
 import threading
 import types
@@ -198,6 +199,7 @@ def main() -> None:
     parser.add_argument("--report", type=Path, help="a file for the outcomes; without it failures are printed")
     options = parser.parse_args()
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells make background processes ignore it
     if options.limit:
         faulthandler.dump_traceback_later(options.limit, exit=True)
     from test import support

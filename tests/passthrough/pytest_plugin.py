@@ -7,6 +7,7 @@ import asyncio
 import functools
 import json
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ def patch_trio(run: Any, wrap: Wrapper) -> None:
     run.coroutine_or_error = funnel
 
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells make background processes ignore it
 WRAP = None if os.environ["PASSTHROUGH_MODE"] == "none" else Wrapper(os.environ["PASSTHROUGH_MODE"])
 if WRAP is not None:
     patch_loop(asyncio.base_events.BaseEventLoop, WRAP)

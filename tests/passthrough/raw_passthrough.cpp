@@ -93,10 +93,8 @@ PyMethodDef functions[] = {
     {nullptr, nullptr, 0, nullptr},
 };
 
-PyModuleDef module = {
-    PyModuleDef_HEAD_INIT, "raw_passthrough", nullptr, 0, functions, nullptr, nullptr, nullptr, nullptr,
-};
+PyModuleDef module = raw::define("raw_passthrough", functions);
 
 } // namespace
 
-PyMODINIT_FUNC PyInit_raw_passthrough() { return PyModule_Create(&module); }
+PyMODINIT_FUNC PyInit_raw_passthrough() { return PyModuleDef_Init(&module); }
