@@ -8,6 +8,7 @@ EXAMPLES := build/demo/examples/sqlite:build/demo/examples/sansio:build/demo/exa
 # What was compiled in one clone need not be compiled again in another.
 export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_NOHASHDIR := 1
+export CCACHE_SLOPPINESS := pch_defines,time_macros
 
 # The C++ tests run in each of these; CMakePresets.json says what they are.
 CPP_PRESETS := gcc-release gcc-asan clang-debug clang-release clang-tsan
