@@ -73,6 +73,11 @@ inline object find_item(PyObject* dictionary, PyObject* key) noexcept {
 #endif
 }
 
+/// What `co_flags` says of a coroutine function, a generator function, and one whose generators can be awaited.
+inline constexpr int coroutine_flags = CO_OPTIMIZED | CO_NEWLOCALS | CO_COROUTINE;
+inline constexpr int generator_flags = CO_OPTIMIZED | CO_NEWLOCALS | CO_GENERATOR;
+inline constexpr int awaitable_generator_flags = generator_flags | CO_ITERABLE_COROUTINE;
+
 /// The name of the extension module that has this address, which is one in its shared object. Null, with no exception
 /// set, if it is in none.
 inline object module_of(const void* address) noexcept {
@@ -98,7 +103,8 @@ inline object module_of(const void* address) noexcept {
 
 /// What is shown of a line of a C++ coroutine function: the code object, and the globals of frames. Kept by the
 /// interpreter's state, until thousands of others were asked for. Null with an exception set if it cannot be made.
-inline object place_for(interpreter_state& state, const std::source_location& function, std::uint32_t line) noexcept {
+inline object place_for(interpreter_state& state, const std::source_location& function, std::uint32_t line,
+                        int flags) noexcept {
     constexpr Py_ssize_t limit = 4096;
     PyObject* places = state.places.load(std::memory_order_acquire);
     if (places == nullptr) {
@@ -114,7 +120,9 @@ inline object place_for(interpreter_state& state, const std::source_location& fu
         const char* name;
         std::uint32_t first;
         std::uint32_t line;
-    } const place{function.file_name(), function.function_name(), function.line(), line != 0 ? line : function.line()};
+        std::uint64_t flags; // as wide as the pointers, so that there is no padding
+    } const place{function.file_name(), function.function_name(), function.line(), line != 0 ? line : function.line(),
+                  static_cast<std::uint64_t>(flags)};
     const object key = object::steal(PyBytes_FromStringAndSize(reinterpret_cast<const char*>(&place), sizeof place));
     if (!key) {
         return object();
@@ -129,10 +137,10 @@ inline object place_for(interpreter_state& state, const std::source_location& fu
     const object lines = name ? line_table(static_cast<int>(place.line) - static_cast<int>(place.first),
                                            PyBytes_GET_SIZE(bytecode.ptr()) / 2)
                               : object();
-    const object fields = object::steal(lines ? Py_BuildValue("{sOsOsOsIsO}", "co_filename", file.ptr(), "co_name",
-                                                              name.ptr(), "co_qualname", name.ptr(), "co_firstlineno",
-                                                              place.first, "co_linetable", lines.ptr())
-                                              : nullptr);
+    const object fields = object::steal(
+        lines ? Py_BuildValue("{sisOsOsOsIsO}", "co_flags", flags, "co_filename", file.ptr(), "co_name", name.ptr(),
+                              "co_qualname", name.ptr(), "co_firstlineno", place.first, "co_linetable", lines.ptr())
+              : nullptr);
     const object nothing = object::steal(fields ? PyTuple_New(0) : nullptr);
     const object code = object::steal(nothing ? PyObject_Call(replace.ptr(), nothing.ptr(), fields.ptr()) : nullptr);
     if (!code) {
@@ -159,16 +167,18 @@ inline object place_for(interpreter_state& state, const std::source_location& fu
 ///
 /// The line that std::source_location gives for a coroutine function is the first one, but that of the closing brace
 /// with g++ 12.
-inline object code_for(interpreter_state& state, const std::source_location& function, std::uint32_t line) noexcept {
-    const object place = place_for(state, function, line);
+inline object code_for(interpreter_state& state, const std::source_location& function, std::uint32_t line,
+                       int flags = coroutine_flags) noexcept {
+    const object place = place_for(state, function, line, flags);
     return place ? object::borrow(PyTuple_GET_ITEM(place.ptr(), 0)) : object();
 }
 
 /// A Python frame that is never run, at `line` of a C++ coroutine function (see code_for()): what a traceback or
 /// `cr_frame` shows for it. It has no variables, no `f_back`, and its globals are the `__name__` of the extension
 /// module ("isthmus" if the function is in none). Null with an exception set if it cannot be made. Needs the GIL.
-inline object frame_for(interpreter_state& state, const std::source_location& function, std::uint32_t line) noexcept {
-    const object place = place_for(state, function, line);
+inline object frame_for(interpreter_state& state, const std::source_location& function, std::uint32_t line,
+                        int flags = coroutine_flags) noexcept {
+    const object place = place_for(state, function, line, flags);
     if (!place) {
         return object();
     }

@@ -40,6 +40,7 @@ struct interpreter_state {
     bool alive = true;
     PyTypeObject* coroutine_type = nullptr;
     PyTypeObject* iterator_type = nullptr; ///< of c.__await__(): CPython's coroutine_wrapper
+    PyTypeObject* generator_type = nullptr;
     PyObject* throw_ = nullptr;
     PyObject* close = nullptr;
     PyObject* cr_await = nullptr;
@@ -64,7 +65,7 @@ struct interpreter_state {
 private:
     /// The state that the interpreter's dictionary has, made if there is none.
     static interpreter_state* find();
-    /// Makes the two types. False with an exception set if that fails. In type.hpp.
+    /// Makes the types. False with an exception set if that fails. In type.hpp.
     bool make_types();
 };
 
@@ -111,11 +112,9 @@ inline interpreter_state* interpreter_state::find() {
         for (const interned& name : interned_names) {
             Py_CLEAR(owned->*name.field);
         }
-        PyObject* const types[] = {reinterpret_cast<PyObject*>(owned->coroutine_type),
-                                   reinterpret_cast<PyObject*>(owned->iterator_type)};
-        owned->coroutine_type = owned->iterator_type = nullptr;
-        Py_XDECREF(types[0]);
-        Py_XDECREF(types[1]);
+        for (PyTypeObject** const type : {&owned->coroutine_type, &owned->iterator_type, &owned->generator_type}) {
+            Py_CLEAR(*type);
+        }
     }));
     for (const interned& name : interned_names) {
         state->*name.field = checked(PyUnicode_InternFromString(name.text)).release();
