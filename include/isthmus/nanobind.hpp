@@ -117,8 +117,7 @@ struct coroutine_caster {
     static constexpr auto Name =
         const_name("collections.abc.Coroutine[typing.Any, typing.Any, ") + returned_name + const_name("]");
 
-    static handle make(isthmus::py::coroutine<Return>&& source, isthmus::py::object keep_alive,
-                       rv_policy policy) noexcept {
+    static handle make(auto&& source, isthmus::py::object keep_alive, rv_policy policy) noexcept {
         try {
             return isthmus::py::to_python<isthmus::py::detail::by_nanobind>(std::move(source), std::move(keep_alive),
                                                                             static_cast<int>(policy))
@@ -163,6 +162,17 @@ struct type_caster<isthmus::py::detail::owned_coroutine<Return>> : coroutine_cas
             keep = std::move(source.owner);
         }
         return type_caster::make(std::move(source.value), std::move(keep), policy);
+    }
+};
+
+template <class Return>
+struct type_caster<isthmus::py::detail::native_coroutine<Return>> : coroutine_caster<Return> {
+    using Value = isthmus::py::detail::native_coroutine<Return>;
+    template <class>
+    using Cast = Value;
+
+    static handle from_cpp(Value&& source, rv_policy policy, cleanup_list* cleanup) noexcept {
+        return type_caster::make(std::move(source), type_caster::self(cleanup), policy);
     }
 };
 

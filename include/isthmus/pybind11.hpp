@@ -122,7 +122,8 @@ auto bind_closure(Closure closure, Return (Class::*)(Parameters...) const) {
 template <class Closure>
     requires std::is_class_v<Closure>
 auto bind(Closure closure) {
-    return detail::bind_closure<false>(std::move(closure), &Closure::operator());
+    constexpr bool is_method = requires { requires Closure::is_method; }; // of py::native()
+    return detail::bind_closure<is_method>(std::move(closure), &Closure::operator());
 }
 /// The same for a lambda that is bound as a method: its first parameter is the object, and may be a reference.
 template <class Closure>
@@ -170,8 +171,7 @@ struct coroutine_caster {
     static constexpr auto name =
         const_name("collections.abc.Coroutine[typing.Any, typing.Any, ") + returned_name + const_name("]");
 
-    static handle make(isthmus::py::coroutine<Return>&& source, isthmus::py::object keep_alive,
-                       return_value_policy policy) {
+    static handle make(auto&& source, isthmus::py::object keep_alive, return_value_policy policy) {
         try {
             return isthmus::py::to_python<isthmus::py::detail::by_pybind11>(std::move(source), std::move(keep_alive),
                                                                             static_cast<int>(policy))
@@ -199,6 +199,14 @@ struct type_caster<isthmus::py::detail::owned_coroutine<Return>> : coroutine_cas
             keep = isthmus::py::checked(PyTuple_Pack(2, parent.ptr(), keep.ptr()));
         }
         return type_caster::make(std::move(source.value), std::move(keep), policy);
+    }
+};
+
+template <class Return>
+struct type_caster<isthmus::py::detail::native_coroutine<Return>> : coroutine_caster<Return> {
+    static handle cast(isthmus::py::detail::native_coroutine<Return>&& source, return_value_policy policy,
+                       handle parent) {
+        return type_caster::make(std::move(source), isthmus::py::object::borrow(parent.ptr()), policy);
     }
 };
 

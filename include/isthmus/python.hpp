@@ -10,4 +10,5 @@
 #include "python/coroutine.hpp"
 #include "python/error.hpp"
 #include "python/function.hpp"
+#include "python/native.hpp"
 #include "python/thread.hpp"

@@ -14,35 +14,42 @@ namespace raw {
 namespace py = isthmus::py;
 using py::object;
 
-template <class Return>
+/// How a coroutine becomes a Python object: by to_python(), or by to_native().
+enum class route { own, native };
+
+template <route Route, class Return>
 object to_result(py::coroutine<Return>&& made) {
-    return py::to_python(std::move(made));
+    if constexpr (Route == route::own) {
+        return py::to_python(std::move(made));
+    } else {
+        return py::to_native(std::move(made));
+    }
 }
-template <class T>
+template <route, class T>
 object to_result(T&& value) {
     return py::converter<std::remove_cvref_t<T>>::to_python(std::forward<T>(value));
 }
 
-template <class Return, class... Parameters, std::size_t... I>
+template <route Route, class Return, class... Parameters, std::size_t... I>
 object call(Return (*function)(Parameters...), [[maybe_unused]] PyObject* const* arguments, std::index_sequence<I...>) {
     if constexpr (std::is_void_v<Return>) {
         function(py::converter<Parameters>::from_python(object::borrow(arguments[I]))...);
         return object::make_none();
     } else {
-        return to_result(function(py::converter<Parameters>::from_python(object::borrow(arguments[I]))...));
+        return to_result<Route>(function(py::converter<Parameters>::from_python(object::borrow(arguments[I]))...));
     }
 }
 
-template <auto Function>
+template <auto Function, route Route>
 struct binding;
-template <class Return, class... Parameters, Return (*Function)(Parameters...)>
-struct binding<Function> {
+template <class Return, class... Parameters, Return (*Function)(Parameters...), route Route>
+struct binding<Function, Route> {
     static PyObject* call(PyObject*, PyObject* const* arguments, Py_ssize_t count) noexcept {
         if (count != static_cast<Py_ssize_t>(sizeof...(Parameters))) {
             return PyErr_Format(PyExc_TypeError, "expected %zu arguments, got %zd", sizeof...(Parameters), count);
         }
         try {
-            return raw::call(Function, arguments, std::index_sequence_for<Parameters...>()).release();
+            return raw::call<Route>(Function, arguments, std::index_sequence_for<Parameters...>()).release();
         } catch (...) {
             py::detail::set_from_exception(std::current_exception(), nullptr);
         }
@@ -51,10 +58,10 @@ struct binding<Function> {
 };
 
 /// One entry of a module's table of functions.
-template <auto Function>
+template <auto Function, route Route = route::own>
 PyMethodDef def(const char* name) {
-    return {name, reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(binding<Function>::call)), METH_FASTCALL,
-            nullptr};
+    return {name, reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(binding<Function, Route>::call)),
+            METH_FASTCALL, nullptr};
 }
 
 /// Writes to a list when it is destroyed: the C++ counterpart of a `finally` block.

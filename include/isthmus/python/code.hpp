@@ -44,17 +44,23 @@ inline object line_table(int delta, Py_ssize_t instructions) noexcept {
     return object::steal(PyBytes_FromStringAndSize(table, size));
 }
 
+/// The code object of the function that is defined by `source`, Python code. Null with an exception set if that fails.
+inline object compile_function(const char* source) noexcept {
+    const object module = object::steal(Py_CompileString(source, "isthmus", Py_file_input));
+    const object constants = object::steal(module ? PyObject_GetAttrString(module.ptr(), "co_consts") : nullptr);
+    object function;
+    for (Py_ssize_t i = 0; constants && i < PyTuple_GET_SIZE(constants.ptr()); ++i) {
+        if (PyObject* const constant = PyTuple_GET_ITEM(constants.ptr(), i); PyCode_Check(constant)) {
+            function = object::borrow(constant);
+        }
+    }
+    return function;
+}
+
 /// Makes what code objects and frames are made of, when the first of them is wanted. False with an exception set if
 /// that fails.
 inline bool prepare_code(interpreter_state& state) noexcept {
-    const object module = object::steal(Py_CompileString("async def coroutine(): pass", "isthmus", Py_file_input));
-    const object constants = object::steal(module ? PyObject_GetAttrString(module.ptr(), "co_consts") : nullptr);
-    object coroutine;
-    for (Py_ssize_t i = 0; constants && i < PyTuple_GET_SIZE(constants.ptr()); ++i) {
-        if (PyObject* const constant = PyTuple_GET_ITEM(constants.ptr(), i); PyCode_Check(constant)) {
-            coroutine = object::borrow(constant);
-        }
-    }
+    object coroutine = compile_function("async def coroutine(): pass");
     object globals = object::steal(coroutine ? Py_BuildValue("{ss}", "__name__", "isthmus") : nullptr);
     object codes = object::steal(globals ? PyDict_New() : nullptr);
     if (!codes) {
@@ -66,24 +72,18 @@ inline bool prepare_code(interpreter_state& state) noexcept {
     return true;
 }
 
-/// The code object of a C++ coroutine function for one line in it, which is the line of all its instructions: a frame
-/// or a traceback entry with it shows that line, and `co_firstlineno` is the function's. It is that of an `async def`
-/// function which does nothing. `line` 0 is the function's own. The same object each time, unless thousands of others
-/// were asked for since. Null with an exception set if it cannot be made. Needs the GIL.
-///
-/// The line that std::source_location gives for a coroutine function is the first one with clang, and that of the
-/// closing brace with g++ 12.
-inline object code_for(interpreter_state& state, const std::source_location& function, std::uint32_t line) noexcept {
+/// code_for(), but of a function that does what `pattern` does, a code object that lives as long as the interpreter.
+inline object code_like(interpreter_state& state, PyObject* pattern, const std::source_location& function,
+                        std::uint32_t line) noexcept {
     constexpr Py_ssize_t limit = 4096;
-    if (state.codes == nullptr && !prepare_code(state)) {
-        return object();
-    }
     struct {
         const char* file;
         const char* name;
         std::uint32_t first;
         std::uint32_t line;
-    } const place{function.file_name(), function.function_name(), function.line(), line != 0 ? line : function.line()};
+        PyObject* pattern;
+    } const place{function.file_name(), function.function_name(), function.line(), line != 0 ? line : function.line(),
+                  pattern};
     const object key = object::steal(PyBytes_FromStringAndSize(reinterpret_cast<const char*>(&place), sizeof place));
     if (!key) {
         return object();
@@ -91,9 +91,8 @@ inline object code_for(interpreter_state& state, const std::source_location& fun
     if (PyObject* const found = PyDict_GetItemWithError(state.codes, key.ptr())) {
         return object::borrow(found);
     }
-    const object copy = object::borrow(state.code_template); // what follows is audited, and may run Python code
-    const object bytecode = object::steal(PyCode_GetCode(reinterpret_cast<PyCodeObject*>(copy.ptr())));
-    const object replace = object::steal(bytecode ? PyObject_GetAttrString(copy.ptr(), "replace") : nullptr);
+    const object bytecode = object::steal(PyCode_GetCode(reinterpret_cast<PyCodeObject*>(pattern)));
+    const object replace = object::steal(bytecode ? PyObject_GetAttrString(pattern, "replace") : nullptr);
     const object file = object::steal(replace ? PyUnicode_DecodeFSDefault(place.file) : nullptr);
     const object name = file ? function_name(function) : object();
     const object lines = name ? line_table(static_cast<int>(place.line) - static_cast<int>(place.first),
@@ -112,6 +111,21 @@ inline object code_for(interpreter_state& state, const std::source_location& fun
         PyDict_Clear(state.codes);
     }
     return PyDict_SetItem(state.codes, key.ptr(), code.ptr()) == 0 ? code : object();
+}
+
+/// The code object of a C++ coroutine function for one line in it, which is the line of all its instructions: a frame
+/// or a traceback entry with it shows that line, and `co_firstlineno` is the function's. It is that of an `async def`
+/// function which does nothing. `line` 0 is the function's own. The same object each time, unless thousands of others
+/// were asked for since. Null with an exception set if it cannot be made. Needs the GIL.
+///
+/// The line that std::source_location gives for a coroutine function is the first one with clang, and that of the
+/// closing brace with g++ 12.
+inline object code_for(interpreter_state& state, const std::source_location& function, std::uint32_t line) noexcept {
+    if (state.codes == nullptr && !prepare_code(state)) {
+        return object();
+    }
+    const object pattern = object::borrow(state.code_template); // what follows is audited, and may run Python code
+    return code_like(state, pattern.ptr(), function, line);
 }
 
 /// A Python frame that is never run, at `line` of a C++ coroutine function (see code_for()): what a traceback or

@@ -124,17 +124,11 @@ constexpr void require_owned_method_parameters() {
 template <class Return, class Binding>
 inline constexpr coroutine_operations operations{take_result<Return, Binding>, Binding::translate};
 
-} // namespace detail
-
-/// Makes the Python object of a coroutine, which is left empty. `keep_alive` lives until the coroutine ends: `self` of
-/// a method. `Binding` says how a result is converted (it is told `policy`) and how a C++ exception is translated.
-/// Needs the GIL. Throws py::error: a TypeError if the coroutine function took a parameter that it does not own, or if
-/// the coroutine is running or awaited, a MemoryError.
-template <class Binding = detail::by_converter, class Return>
-object to_python(coroutine<Return>&& source, object keep_alive = object(), int policy = 0) {
+/// to_python(), for an object that is a coroutine_object or more, with a make_empty() for the rest.
+template <class Object, class Binding, class Return>
+object make_object(PyTypeObject* type, coroutine<Return>&& source, object keep_alive, int policy) {
     using isthmus::detail::frame_access;
-    detail::interpreter_state& state = detail::interpreter_state::get();
-    detail::deferred_references::drain();
+    deferred_references::drain();
     isthmus::detail::frame* const f = frame_access::get(source);
     if (f != nullptr) {
         if (static_cast<isthmus::detail::promise_base<Return, object, object>*>(f)->notes.borrows) {
@@ -147,10 +141,10 @@ object to_python(coroutine<Return>&& source, object keep_alive = object(), int p
                         "a C++ coroutine that is running or being awaited cannot become a Python object");
         }
     }
-    auto* const self = PyObject_GC_New(detail::coroutine_object, state.coroutine_type);
+    auto* const self = PyObject_GC_New(Object, type);
     object made = checked(reinterpret_cast<PyObject*>(self));
     self->root = nullptr;
-    self->operations = &detail::operations<Return, Binding>;
+    self->operations = &operations<Return, Binding>;
     self->weak_references = nullptr;
     self->keep_alive = keep_alive.release();
     self->name = nullptr;
@@ -158,10 +152,26 @@ object to_python(coroutine<Return>&& source, object keep_alive = object(), int p
     self->origin = nullptr;
     self->result_policy = policy;
     ::new (static_cast<void*>(&self->where)) std::source_location(f != nullptr ? f->where : std::source_location());
+    if constexpr (!std::is_same_v<Object, coroutine_object>) {
+        self->make_empty();
+    }
     PyObject_GC_Track(self);
-    self->origin = detail::capture_origin();
+    self->origin = capture_origin();
     frame_access::move_to(source, self->root);
     return made;
+}
+
+} // namespace detail
+
+/// Makes the Python object of a coroutine, which is left empty. `keep_alive` lives until the coroutine ends: `self` of
+/// a method. `Binding` says how a result is converted (it is told `policy`) and how a C++ exception is translated.
+/// Needs the GIL. Throws py::error: a TypeError if the coroutine function took a parameter that it does not own, or if
+/// the coroutine is running or awaited, a MemoryError.
+template <class Binding = detail::by_converter, class Return>
+object to_python(coroutine<Return>&& source, object keep_alive = object(), int policy = 0) {
+    PyTypeObject* const type = detail::interpreter_state::get().coroutine_type;
+    return detail::make_object<detail::coroutine_object, Binding>(type, std::move(source), std::move(keep_alive),
+                                                                  policy);
 }
 
 /// Makes a bound class awaitable: `.def("__await__", isthmus::py::as_await(&Job::run))`, where run() takes no

@@ -5,6 +5,7 @@
 #include "error.hpp"
 
 #include <cxxabi.h>
+#include <source_location>
 #include <unistd.h>
 
 namespace isthmus::inline v1::py::detail {
@@ -52,6 +53,13 @@ struct interpreter_state {
     PyObject* function_types = nullptr;   ///< of function.hpp: its types, by their names
     PyObject* make_model = nullptr;       ///< of model.hpp: a Python function
     PyTypeObject* view_type = nullptr;    ///< of introspection.hpp
+    PyTypeObject* body_type = nullptr;    ///< of native.hpp
+    PyObject* native_code = nullptr;      ///< of native.hpp: of the function below
+    PyObject* native_globals = nullptr;   ///< of native.hpp
+    struct {
+        std::source_location where;
+        PyObject* function = nullptr;
+    } native_functions[64]; ///< of native.hpp: functions whose coroutines await those of a C++ function
 
     /// The state of the current interpreter. Needs the GIL. Throws what Python raises when it cannot be made.
     static interpreter_state& get();
@@ -102,6 +110,12 @@ inline interpreter_state* interpreter_state::make() {
         Py_CLEAR(owned->function_types);
         Py_CLEAR(owned->make_model);
         Py_CLEAR(owned->view_type);
+        Py_CLEAR(owned->body_type);
+        Py_CLEAR(owned->native_code);
+        Py_CLEAR(owned->native_globals);
+        for (auto& cached : owned->native_functions) {
+            Py_CLEAR(cached.function);
+        }
         for (const interned& name : interned_names) {
             Py_CLEAR(owned->*name.field);
         }
