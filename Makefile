@@ -8,12 +8,13 @@ EXAMPLES := build/demo/examples/sqlite:build/demo/examples/sansio:build/demo/exa
 # What was compiled in one clone need not be compiled again in another.
 export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_NOHASHDIR := 1
+export CCACHE_SLOPPINESS := pch_defines,time_macros
 
 # The C++ tests run in each of these; CMakePresets.json says what they are.
 CPP_PRESETS := gcc-release gcc-asan clang-debug clang-release clang-tsan
 
 .PHONY: help setup demo test test-cpp test-must-not-compile test-python test-clauses clauses test-fuzz test-examples \
-        test-installed test-docs bench fuzz soak format lint clean
+        test-installed test-docs test-debugger bench fuzz soak format lint clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,7 +46,7 @@ test-must-not-compile: setup ## programs that must not compile, and their messag
 test-fuzz: setup ## 50,000 random programs, in CPython and in C++: 10,000 of each kind
 	@cmake --preset gcc-release --log-level=WARNING >/dev/null
 	@cmake --build --preset gcc-release --target isthmus_fuzz_interpreter
-	@$(PYTHON) tests/fuzz/fuzz.py --interpreter build/gcc-release/tests/fuzz/isthmus_fuzz_interpreter --count 10000
+	@$(PYTHON) tests/fuzz/fuzz.py --interpreter build/gcc-release/tests/fuzz/isthmus_fuzz_interpreter --count 10000 --jobs $$(nproc)
 	@$(PYTHON) tests/fuzz/test_shrink.py --interpreter build/gcc-release/tests/fuzz/isthmus_fuzz_interpreter
 
 test-python: setup ## the Python tests on every CPython >= 3.11, with clang, and under the sanitizers
@@ -81,6 +82,9 @@ test-installed: setup ## a project of a user's own, with the installed package
 test-docs: setup ## every code block of the documentation
 	@$(PYTHON) tests/docs/run.py
 
+test-debugger: setup ## gdb's command for coroutines
+	@$(PYTHON) tests/debugger/run.py
+
 bench: ## the benchmarks, as ratios to what they are compared with
 	@tools/bootstrap bench
 	@cmake --preset bench --log-level=WARNING >/dev/null
@@ -92,7 +96,7 @@ bench: ## the benchmarks, as ratios to what they are compared with
 fuzz: setup ## the fuzzer with 10,000,000 programs, 2,000,000 of each kind, under the sanitizers
 	@cmake --preset clang-asan --log-level=WARNING >/dev/null
 	@cmake --build --preset clang-asan --target isthmus_fuzz_interpreter
-	@$(PYTHON) tests/fuzz/fuzz.py --interpreter build/clang-asan/tests/fuzz/isthmus_fuzz_interpreter --count 2000000
+	@$(PYTHON) tests/fuzz/fuzz.py --interpreter build/clang-asan/tests/fuzz/isthmus_fuzz_interpreter --count 2000000 --jobs $$(nproc)
 
 soak: setup ## the Python tests marked `soak`: the same again and again, for leaks and rare races
 	@tests/python/run --soak

@@ -11,4 +11,5 @@
 #include "python/error.hpp"
 #include "python/function.hpp"
 #include "python/native.hpp"
+#include "python/task.hpp"
 #include "python/thread.hpp"

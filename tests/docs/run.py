@@ -11,7 +11,8 @@
 A comment on the line before a block changes that:
     <!-- test: continues -->     the block is appended to the one before, and both are one program
     <!-- test: compile-only -->  the program is not run
-    <!-- test: output -->        this ``text`` is what the block before must print
+    <!-- test: output -->        this ``text`` is what the block before must print; its folder's name is cut from paths
+A comment that is nothing but a file's name, as the first line of a block, names the block's file.
 """
 
 import argparse
@@ -33,6 +34,7 @@ WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
 CPP = ["-std=c++20", *WARNINGS, f"-I{ROOT / 'include'}"]
 MODULE = re.compile(r"^(NB_MODULE|PYBIND11_MODULE)\((\w+),", re.MULTILINE)
 MAIN = re.compile(r"^int main\(", re.MULTILINE)
+FILE_NAME = re.compile(r"(?://|#) (\w+)\.(?:cpp|py)\n")
 DIRECTIVE = re.compile(r"<!-- test: (continues|compile-only|output) -->")
 COMMANDS = ("apt-get install ", "build/", "cd ", "cmake ", "git clone ", "pip install ", "python ", "tests/", "tools/")
 
@@ -56,7 +58,8 @@ class Block:
 
     @property
     def file(self) -> Path:
-        return self.folder / f"line_{self.line}"
+        name = FILE_NAME.match(self.text)
+        return self.folder / (name[1] if name else f"line_{self.line}")
 
 
 class Problem(Exception):
@@ -161,7 +164,7 @@ def check_python(block: Block) -> str:
     source = block.file.with_suffix(".py")
     source.write_text(block.text)
     if block.run:
-        return execute([sys.executable, source], PYTHONPATH=str(block.folder))
+        return execute([sys.executable, source], PYTHONPATH=str(block.folder)).replace(f"{block.folder}/", "")
     compile(block.text, str(source), "exec")
     return ""
 

@@ -25,6 +25,10 @@ object to_result(py::coroutine<Return>&& made) {
         return py::to_native(std::move(made));
     }
 }
+template <route, class Return>
+object to_result(isthmus::task<Return>&& made) {
+    return py::to_python(std::move(made));
+}
 template <route, class T>
 object to_result(T&& value) {
     return py::converter<std::remove_cvref_t<T>>::to_python(std::forward<T>(value));

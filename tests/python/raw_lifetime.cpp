@@ -89,6 +89,25 @@ py::coroutine<object> hold(object held, object awaited) {
     co_return held ? result : held;
 }
 
+py::coroutine<object> await_moved(object awaited) { co_return co_await py::await(std::move(awaited)); }
+
+/// Awaits what holds the coroutine that waits for `awaited`.
+py::coroutine<object> await_erased(object awaited) {
+    isthmus::any_coroutine<object, object, object> holder(await_moved(std::move(awaited)));
+    co_return co_await std::move(holder);
+}
+
+/// The same, but the holder is kept elsewhere too, and outlives it.
+std::optional<isthmus::any_coroutine<object, object, object>>& kept_holder() {
+    static std::optional<isthmus::any_coroutine<object, object, object>> kept;
+    return kept;
+}
+py::coroutine<object> await_kept_erased(object awaited) {
+    kept_holder().emplace(await_moved(std::move(awaited)));
+    co_return co_await *kept_holder();
+}
+void release_kept() { kept_holder().reset(); }
+
 /// Destroys its own Python object: `cell` is a list with the only reference to it.
 py::coroutine<object> drop_oneself(object cell, object awaited) {
     const raw::guard ended(cell, "ended");
@@ -109,6 +128,9 @@ PyMethodDef functions[] = {
     raw::def<release_statics>("release_statics"),
     raw::def<hold>("hold"),
     raw::def<drop_oneself>("drop_oneself"),
+    raw::def<await_erased>("await_erased"),
+    raw::def<await_kept_erased>("await_kept_erased"),
+    raw::def<release_kept>("release_kept"),
     {nullptr, nullptr, 0, nullptr},
 };
 

@@ -4,8 +4,10 @@ import asyncio
 import copy
 import gc
 import inspect
+import io
 import itertools
 import re
+import signal
 import sys
 import types
 import weakref
@@ -13,11 +15,17 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
+import anyio
+import anyio.lowlevel
 import native
 import pytest
 import raw_introspection
 import raw_protocol
+import trio
+import trio.lowlevel
+import trio.testing
 from support import (
+    GIVE,
     LOOPS,
     VERSION,
     Boom,
@@ -331,7 +339,7 @@ def test_a_frame_has_the_line_it_is_made_for(distance: int) -> None:
     assert (first.f_lineno, first.f_code.co_firstlineno) == (FRAMES_LINE, FRAMES_LINE)
     assert there.f_back is None
     assert there.f_locals == {}
-    assert there.f_globals["__name__"] == "isthmus"
+    assert there.f_globals == {"__name__": "raw_introspection"}
 
 
 def test_the_code_of_a_place_has_its_names_and_is_made_once() -> None:
@@ -340,6 +348,16 @@ def test_the_code_of_a_place_has_its_names_and_is_made_once() -> None:
     assert code.co_filename.endswith("raw_introspection.cpp")
     assert raw_introspection.frames(0)[1].f_code is code
     assert raw_introspection.frames(FRAMES_LINE + 1)[0].f_code is not code
+
+
+def test_the_module_of_a_frame_is_found_by_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = types.ModuleType("odd")
+    odd.__file__ = 1  # type: ignore[assignment]
+    monkeypatch.setitem(sys.modules, "odd", odd)
+    monkeypatch.setitem(sys.modules, "none", None)
+    assert raw_introspection.frames(1_000_001)[0].f_globals == {"__name__": "raw_introspection"}
+    monkeypatch.delitem(sys.modules, "raw_introspection")
+    assert raw_introspection.frames(1_000_002)[0].f_globals == {"__name__": "isthmus"}
 
 
 def test_code_objects_that_nobody_uses_are_given_up() -> None:
@@ -608,3 +626,212 @@ def test_20_2_the_wrapper_has_the_attributes() -> None:
         message = f"attribute '{name}' of 'coroutine_wrapper' objects is not writable"
         with pytest.raises(AttributeError, match=exactly(message)):
             setattr(wrapper, name, None)
+
+
+# ---- asyncio --------------------------------------------------------------------------------------
+
+
+async def step() -> None:
+    """Lets the other tasks run as far as they get."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("debug", [False, True])
+def test_18_7_18_10_the_repr_of_a_task_says_where_it_is(language: Any, loop: str, debug: bool) -> None:
+    async def main() -> None:
+        future = asyncio.get_running_loop().create_future()
+        task: Any = asyncio.create_task(language.pass_through(future))
+        coroutine = task.get_coro()
+        code = coroutine.cr_code
+        for _ in ("created", "suspended"):
+            place = f"running at {code.co_filename}:{coroutine.cr_frame.f_lineno}>"
+            assert f"coro=<pass_through() {place}" in repr(task)
+            await step()
+        future.set_result(None)
+        await task
+        done = f"coro=<pass_through() done, defined at {code.co_filename}:{code.co_firstlineno}>"
+        assert done in repr(task)
+
+    run(main(), loop, debug=debug)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_18_8_the_stack_of_a_task(language: Any, loop: str) -> None:
+    async def main() -> None:
+        future = asyncio.get_running_loop().create_future()
+        task: Any = asyncio.create_task(language.deep(3, future))
+        await step()
+        (frame,) = task.get_stack()  # one, as a suspended frame has no f_back
+        assert frame.f_code.co_name == "deep"
+        assert frame.f_lineno == task.get_coro().cr_frame.f_lineno
+        printed = io.StringIO()
+        task.print_stack(file=printed)
+        assert f'File "{frame.f_code.co_filename}", line {frame.f_lineno}, in deep' in printed.getvalue()
+        assert "await deep(levels - 1" in printed.getvalue()  # the line itself, where the source is there
+        future.set_result(None)
+        await task
+        assert task.get_stack() == []
+
+    run(main(), loop)
+
+
+def call_graph(task: Any) -> list[str]:
+    graph = asyncio.capture_call_graph(task)  # type: ignore[attr-defined]
+    return [entry.frame.f_code.co_name for entry in graph.call_stack]
+
+
+@pytest.mark.skipif(VERSION < (3, 14), reason="new in 3.14")
+def test_18_11_20_2_the_call_graph_has_all_levels() -> None:
+    async def main() -> None:
+        future = asyncio.get_running_loop().create_future()
+        leaf = raw_introspection.outer(future)
+        through_wrapper = awaitable(leaf.__await__)
+        task = asyncio.create_task(native.pass_through(through_wrapper))
+        await step()
+        assert call_graph(task) == ["inner", "middle", "outer", "pass_through"][: len(call_graph(task))]
+        assert len(call_graph(task)) == 4
+        text = asyncio.format_call_graph(task)  # type: ignore[attr-defined]
+        for name in ("inner", "middle", "outer"):
+            line = line_of(leaf.cr_code, f"{name} awaits")
+            assert f"File {leaf.cr_code.co_filename!r}, line {line}, in {name}" in text.replace('"', "'")
+        future.set_result(None)
+        await asyncio.wait([task])
+
+    asyncio.run(main())
+
+
+@pytest.mark.skipif(VERSION < (3, 14), reason="new in 3.14")
+def test_18_12_the_call_graph_of_the_running_task(language: Any) -> None:
+    graphs: list[list[str]] = []
+
+    async def main() -> None:
+        await language.script([do_call(lambda _: graphs.append(call_graph(asyncio.current_task())))])
+
+    asyncio.run(main())
+    (graph,) = graphs
+    assert graph[-1] == "main"
+    assert ("script" in graph) is (language is native)
+
+
+@pytest.mark.skipif(VERSION < (3, 14), reason="new in 3.14")
+def test_18_13_what_a_future_is_awaited_by(language: Any) -> None:
+    async def main() -> None:
+        future = asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(language.pass_through(future))
+        await step()
+        (waiter,) = asyncio.capture_call_graph(future).awaited_by  # type: ignore[attr-defined]
+        assert waiter.future is task
+        assert [entry.frame.f_code.co_name for entry in waiter.call_stack] == ["pass_through"]
+        future.set_result(None)
+        await task
+
+    asyncio.run(main())
+
+
+# ---- trio and anyio -------------------------------------------------------------------------------
+
+
+def test_19_2_trio_takes_it_for_a_coroutine(language: Any) -> None:
+    assert trio.run(language.value, 1) == 1
+    coroutine = language.value(1)
+    with pytest.raises(TypeError, match=r"got a coroutine object .*\n?.*value"):
+        trio.run(coroutine)
+    assert attributes(coroutine) == expected("CORO_CLOSED")  # trio has closed it
+
+
+def test_19_3_trio_drives_it(language: Any) -> None:
+    """Also with values that are not None, and with errors."""
+
+    async def main() -> None:
+        await language.pass_through(trio.sleep(0.001))
+        with trio.move_on_after(0.001) as scope:
+            await language.pass_through(trio.sleep_forever())
+        assert scope.cancelled_caught
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(language.pass_through, trio.lowlevel.checkpoint())
+            nursery.start_soon(language.deep, 3, trio.lowlevel.checkpoint())
+
+    trio.run(main)
+
+
+def test_19_4_19_6_trio_uses_it_as_a_task(language: Any) -> None:
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(language.deep, 3, trio.sleep_forever())
+            await trio.testing.wait_all_tasks_blocked()
+            (task,) = nursery.child_tasks
+            coroutine: Any = task.coro
+            assert coroutine.__name__ == "deep"  # not wrapped
+            assert inspect.getcoroutinestate(coroutine) == inspect.CORO_SUSPENDED
+            frames = list(task.iter_await_frames())
+            assert [frame.f_code.co_name for frame, _ in frames][:4] == ["deep", "deep", "deep", "sleep_forever"]
+            assert [line for _, line in frames] == [frame.f_lineno for frame, _ in frames]
+            lot = trio.lowlevel.ParkingLot()
+            trio.lowlevel.add_parking_lot_breaker(task, lot)
+            trio.lowlevel.remove_parking_lot_breaker(task, lot)
+            nursery.cancel_scope.cancel()
+
+    trio.run(main)
+
+
+def test_19_6_trio_finds_coroutines_where_it_wants_none(language: Any) -> None:
+    async def main() -> None:
+        with pytest.raises(TypeError, match="expected a sync(hronous)? function"):
+            await trio.to_thread.run_sync(language.value, 1)
+
+    trio.run(main)
+
+
+def test_19_5_trio_and_keyboard_interrupt(language: Any) -> None:
+    """A task whose first coroutine is in C++ is interrupted at its next checkpoint only."""
+
+    def look(_: object) -> bool:
+        return trio.lowlevel.currently_ki_protected()
+
+    protected = trio.run(language.script, [do_call(look), GIVE])
+    assert protected is (language is raw_protocol)
+
+    async def main() -> Any:
+        return await language.script([do_call(look), GIVE])
+
+    assert trio.run(main) is False  # here the task's own frame is on the stack
+
+    def interrupt(_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        trio.run(language.script, [do_call(interrupt), do_await(awaitable(lambda: trio.sleep(10).__await__())), GIVE])
+
+
+BACKENDS = ["asyncio", "trio"]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_19_7_anyio_cancels_it(language: Any, backend: str) -> None:
+    async def main() -> None:
+        with anyio.move_on_after(0.001) as scope:
+            await language.deep(2, anyio.sleep_forever())
+        assert scope.cancelled_caught
+        async with anyio.create_task_group() as group:
+            group.start_soon(language.deep, 2, anyio.sleep_forever())
+            group.start_soon(language.yields, [])
+            await anyio.wait_all_tasks_blocked()
+            group.cancel_scope.cancel()
+
+    anyio.run(main, backend=backend)
+    anyio.run(language.pass_through, anyio.lowlevel.checkpoint(), backend=backend)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_19_8_the_names_of_anyios_tasks(language: Any, backend: str) -> None:
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            task = group.create_task(language.deep(2, anyio.sleep_forever()))
+            await anyio.wait_all_tasks_blocked()
+            assert task.name == f"{language.__name__}.deep"
+            assert task.name in [each.name for each in anyio.get_running_tasks()]
+            group.cancel_scope.cancel()
+
+    anyio.run(main, backend=backend)

@@ -171,7 +171,7 @@ def test_the_code_object_is_the_cpp_functions() -> None:
     assert code.co_firstlineno == line_of("nothing")
     assert {line for _, _, line in code.co_lines() if line is not None} == {code.co_firstlineno}
     assert other.cr_code is code
-    assert coroutine.cr_frame.f_globals["__name__"] == "isthmus"
+    assert coroutine.cr_frame.f_globals["__name__"] == "raw_protocol"
     coroutine.close()
     other.close()
 

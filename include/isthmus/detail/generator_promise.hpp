@@ -21,7 +21,7 @@ public:
     using send_type = Send;
 
     explicit generator_awaiter(generator<Yield, Send, Return>& awaited)
-        : generator_awaiter::native_awaiter(target_of(awaited)) {}
+        : generator_awaiter::native_awaiter([&] { return target_of(awaited); }) {}
     explicit generator_awaiter(generator<Yield, Send, Return>&& awaited) : generator_awaiter(awaited) {}
 
 private:

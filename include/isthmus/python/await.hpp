@@ -55,11 +55,11 @@ inline object await_iterator_of(PyObject* awaited) {
 }
 
 /// Passes each step of the chain on to a Python await-iterator, and what that yields up.
-class python_delegate : public isthmus::detail::delegate {
+class python_delegate : public isthmus::detail::failing_delegate {
 public:
     explicit python_delegate(object awaited) noexcept : iterator_(std::move(awaited)) {}
 
-    void advance(activation& step) noexcept final {
+    void advance(activation& step) noexcept override {
         PyObject* result = nullptr;
         PySendResult how = PYGEN_ERROR;
         // C++ levels cost no C stack, but each crossing into Python does (13.3).
@@ -96,7 +96,7 @@ public:
         }
     }
 
-    std::exception_ptr close() noexcept final {
+    std::exception_ptr close() noexcept override {
         object method;
         PyObject* const name = interpreter_state::get().close;
         switch (into_python([&] { return get_optional_attribute(iterator_.ptr(), name, method); })) {
@@ -112,17 +112,24 @@ public:
         return closed ? nullptr : to_exception_ptr(take_raised());
     }
 
-    void visit(void (*visitor)(void*, void*), void* context) const noexcept override {
+    void visit(isthmus::detail::held_visitor visitor, void* context) const noexcept override {
         visitor(iterator_.ptr(), context);
     }
     const void** thrown() noexcept final { return &thrown_; }
     void* awaited_object() const noexcept final { return iterator_.ptr(); }
-    std::string awaited_type() const final { return Py_TYPE(iterator_.ptr())->tp_name; }
-
-    /// The error that await_resume() would throw, which counts as delivered then; null if there is none.
-    std::exception_ptr take_failure() noexcept {
-        activation& step = parent->step();
-        return step.injected != nullptr ? step.take_injected() : std::exchange(error_, nullptr);
+    /// With the name of a coroutine or generator: "coroutine fetch".
+    std::string awaited_type() const override {
+        std::string text = Py_TYPE(iterator_.ptr())->tp_name;
+        if (is_native() || Py_TYPE(iterator_.ptr()) == interpreter_state::get().coroutine_type) {
+            const saved_error outer;
+            const object name = object::steal(PyObject_GetAttrString(iterator_.ptr(), "__qualname__"));
+            if (const char* const utf8 = name ? PyUnicode_AsUTF8(name.ptr()) : nullptr) {
+                text.append(" ").append(utf8);
+            } else {
+                PyErr_Clear();
+            }
+        }
+        return text;
     }
 
 protected:
@@ -138,28 +145,26 @@ protected:
 
     /// What awaiting gave; throws the error it ended in.
     object take_result() {
-        if (const std::exception_ptr error = take_failure()) {
-            std::rethrow_exception(error);
-        }
+        rethrow_failure();
         return std::move(value_);
     }
 
     /// The error of the result that the await has brought, where it brings one in its own way.
     virtual std::exception_ptr error_of_result() noexcept { return nullptr; }
 
-    object iterator_; ///< what is awaited, until await_ready() has found its iterator
-
-private:
-    void complete(object value, std::exception_ptr error) noexcept {
+    /// What is awaited has ended: with a value or an error.
+    virtual void complete(object value, std::exception_ptr error) noexcept {
         if (!error) {
             error = error_of_result();
         }
-        if (finish(error)) {
+        if (end(error)) {
             value_ = std::move(value);
-            error_ = std::move(error);
         }
     }
 
+    object iterator_; ///< what is awaited, until await_ready() has found its iterator
+
+private:
     /// throw(), by the awaited object's own method (5.20–5.22). False if that was not called: then all is settled.
     bool throw_in(activation& step, PySendResult& how, PyObject** result) noexcept {
         const std::exception_ptr injected = step.take_injected();
@@ -214,7 +219,6 @@ private:
     }
 
     object value_;
-    std::exception_ptr error_;
     const void* thrown_ = nullptr; ///< the throw_arguments of this step, if they were not made an exception yet
 };
 

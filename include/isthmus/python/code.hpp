@@ -8,6 +8,7 @@
 #include <frameobject.h>
 
 #include <cstdint>
+#include <dlfcn.h>
 #include <source_location>
 #include <string_view>
 
@@ -57,60 +58,98 @@ inline object compile_function(const char* source) noexcept {
     return function;
 }
 
-/// Makes what code objects and frames are made of, when the first of them is wanted. False with an exception set if
-/// that fails.
+/// Makes what the code objects are made of, when the first of them is wanted. False with an exception set if that
+/// fails.
 inline bool prepare_code(interpreter_state& state) noexcept {
     object coroutine = compile_function("async def coroutine(): pass");
-    object globals = object::steal(coroutine ? Py_BuildValue("{ss}", "__name__", "isthmus") : nullptr);
-    object codes = object::steal(globals ? PyDict_New() : nullptr);
-    if (!codes) {
+    object places = object::steal(coroutine ? PyDict_New() : nullptr);
+    if (!places) {
         return false;
     }
     Py_XSETREF(state.code_template, coroutine.release());
-    Py_XSETREF(state.frame_globals, globals.release());
-    Py_XSETREF(state.codes, codes.release());
+    Py_XSETREF(state.places, places.release());
     return true;
 }
 
-/// code_for(), but of a function that does what `pattern` does, a code object that lives as long as the interpreter.
-inline object code_like(interpreter_state& state, PyObject* pattern, const std::source_location& function,
-                        std::uint32_t line) noexcept {
+/// A code object that does what `pattern` does and has the name and file of a C++ function, all of it in one line of
+/// that. Null with an exception set if it cannot be made.
+inline object code_like(PyObject* pattern, const std::source_location& function, std::uint32_t line) noexcept {
+    const std::uint32_t first = function.line();
+    const object bytecode = object::steal(PyCode_GetCode(reinterpret_cast<PyCodeObject*>(pattern)));
+    const object replace = object::steal(bytecode ? PyObject_GetAttrString(pattern, "replace") : nullptr);
+    const object file = object::steal(replace ? PyUnicode_DecodeFSDefault(function.file_name()) : nullptr);
+    const object name = file ? function_name(function) : object();
+    const object lines =
+        name ? line_table(static_cast<int>(line) - static_cast<int>(first), PyBytes_GET_SIZE(bytecode.ptr()) / 2)
+             : object();
+    const object fields = object::steal(lines ? Py_BuildValue("{sOsOsOsIsO}", "co_filename", file.ptr(), "co_name",
+                                                              name.ptr(), "co_qualname", name.ptr(), "co_firstlineno",
+                                                              first, "co_linetable", lines.ptr())
+                                              : nullptr);
+    const object nothing = object::steal(fields ? PyTuple_New(0) : nullptr);
+    return object::steal(nothing ? PyObject_Call(replace.ptr(), nothing.ptr(), fields.ptr()) : nullptr);
+}
+
+/// The name of the extension module that has this address, which is one in its shared object. Null, with no exception
+/// set, if it is in none.
+inline object module_of(const void* address) noexcept {
+    Dl_info found{};
+    PyObject* const modules = PyImport_GetModuleDict();
+    if (::dladdr(address, &found) == 0 || found.dli_fname == nullptr || !PyDict_Check(modules)) {
+        return object();
+    }
+    const object path = object::steal(PyUnicode_DecodeFSDefault(found.dli_fname));
+    PyObject* name = nullptr;
+    PyObject* module = nullptr;
+    Py_ssize_t position = 0;
+    while (path && PyDict_Next(modules, &position, &name, &module)) {
+        PyObject* const file =
+            PyModule_Check(module) ? PyDict_GetItemString(PyModule_GetDict(module), "__file__") : nullptr;
+        if (file != nullptr && PyUnicode_Check(file) && PyUnicode_Compare(file, path.ptr()) == 0) {
+            return object::borrow(name);
+        }
+    }
+    PyErr_Clear();
+    return object();
+}
+
+/// What is shown of a line of a C++ coroutine function: the code object, and the globals of frames. Kept by the
+/// interpreter's state, until thousands of others were asked for. Null with an exception set if it cannot be made.
+inline object place_for(interpreter_state& state, const std::source_location& function, std::uint32_t line) noexcept {
     constexpr Py_ssize_t limit = 4096;
+    if (state.places == nullptr && !prepare_code(state)) {
+        return object();
+    }
     struct {
         const char* file;
         const char* name;
         std::uint32_t first;
         std::uint32_t line;
-        PyObject* pattern;
-    } const place{function.file_name(), function.function_name(), function.line(), line != 0 ? line : function.line(),
-                  pattern};
+    } const place{function.file_name(), function.function_name(), function.line(), line != 0 ? line : function.line()};
     const object key = object::steal(PyBytes_FromStringAndSize(reinterpret_cast<const char*>(&place), sizeof place));
     if (!key) {
         return object();
     }
-    if (PyObject* const found = PyDict_GetItemWithError(state.codes, key.ptr())) {
+    if (PyObject* const found = PyDict_GetItemWithError(state.places, key.ptr())) {
         return object::borrow(found);
     }
-    const object bytecode = object::steal(PyCode_GetCode(reinterpret_cast<PyCodeObject*>(pattern)));
-    const object replace = object::steal(bytecode ? PyObject_GetAttrString(pattern, "replace") : nullptr);
-    const object file = object::steal(replace ? PyUnicode_DecodeFSDefault(place.file) : nullptr);
-    const object name = file ? function_name(function) : object();
-    const object lines = name ? line_table(static_cast<int>(place.line) - static_cast<int>(place.first),
-                                           PyBytes_GET_SIZE(bytecode.ptr()) / 2)
-                              : object();
-    const object fields = object::steal(lines ? Py_BuildValue("{sOsOsOsIsO}", "co_filename", file.ptr(), "co_name",
-                                                              name.ptr(), "co_qualname", name.ptr(), "co_firstlineno",
-                                                              place.first, "co_linetable", lines.ptr())
-                                              : nullptr);
-    const object nothing = object::steal(fields ? PyTuple_New(0) : nullptr);
-    object code = object::steal(nothing ? PyObject_Call(replace.ptr(), nothing.ptr(), fields.ptr()) : nullptr);
+    const object pattern = object::borrow(state.code_template); // what follows is audited, and may run Python code
+    const object code = code_like(pattern.ptr(), function, place.line);
     if (!code) {
         return object();
     }
-    if (PyDict_GET_SIZE(state.codes) >= limit) {
-        PyDict_Clear(state.codes);
+    object module = module_of(place.file);
+    if (!module) {
+        module = object::steal(PyUnicode_FromString("isthmus"));
     }
-    return PyDict_SetItem(state.codes, key.ptr(), code.ptr()) == 0 ? code : object();
+    object made = object::steal(module ? Py_BuildValue("O{sO}", code.ptr(), "__name__", module.ptr()) : nullptr);
+    if (!made) {
+        return object();
+    }
+    if (PyDict_GET_SIZE(state.places) >= limit) {
+        PyDict_Clear(state.places);
+    }
+    return PyDict_SetItem(state.places, key.ptr(), made.ptr()) == 0 ? made : object();
 }
 
 /// The code object of a C++ coroutine function for one line in it, which is the line of all its instructions: a frame
@@ -118,26 +157,24 @@ inline object code_like(interpreter_state& state, PyObject* pattern, const std::
 /// function which does nothing. `line` 0 is the function's own. The same object each time, unless thousands of others
 /// were asked for since. Null with an exception set if it cannot be made. Needs the GIL.
 ///
-/// The line that std::source_location gives for a coroutine function is the first one with clang, and that of the
-/// closing brace with g++ 12.
+/// The line that std::source_location gives for a coroutine function is the first one, but that of the closing brace
+/// with g++ 12.
 inline object code_for(interpreter_state& state, const std::source_location& function, std::uint32_t line) noexcept {
-    if (state.codes == nullptr && !prepare_code(state)) {
-        return object();
-    }
-    const object pattern = object::borrow(state.code_template); // what follows is audited, and may run Python code
-    return code_like(state, pattern.ptr(), function, line);
+    const object place = place_for(state, function, line);
+    return place ? object::borrow(PyTuple_GET_ITEM(place.ptr(), 0)) : object();
 }
 
 /// A Python frame that is never run, at `line` of a C++ coroutine function (see code_for()): what a traceback or
-/// `cr_frame` shows for it. It has no variables, no `f_back`, and the globals have nothing but a `__name__`. Null with
-/// an exception set if it cannot be made. Needs the GIL.
+/// `cr_frame` shows for it. It has no variables, no `f_back`, and its globals are the `__name__` of the extension
+/// module ("isthmus" if the function is in none). Null with an exception set if it cannot be made. Needs the GIL.
 inline object frame_for(interpreter_state& state, const std::source_location& function, std::uint32_t line) noexcept {
-    const object code = code_for(state, function, line);
-    if (!code) {
+    const object place = place_for(state, function, line);
+    if (!place) {
         return object();
     }
-    return object::steal(reinterpret_cast<PyObject*>(
-        PyFrame_New(PyThreadState_Get(), reinterpret_cast<PyCodeObject*>(code.ptr()), state.frame_globals, nullptr)));
+    auto* const code = reinterpret_cast<PyCodeObject*>(PyTuple_GET_ITEM(place.ptr(), 0));
+    PyObject* const globals = PyTuple_GET_ITEM(place.ptr(), 1);
+    return object::steal(reinterpret_cast<PyObject*>(PyFrame_New(PyThreadState_Get(), code, globals, nullptr)));
 }
 
 } // namespace isthmus::inline v1::py::detail

@@ -4,6 +4,7 @@
 
 #include "../coroutine.hpp"
 #include "state.hpp"
+#include "traceback.hpp"
 #include "translate.hpp"
 
 #include <exception>
@@ -11,8 +12,6 @@
 
 namespace isthmus::inline v1::py::detail {
 
-using isthmus::detail::activation;
-using isthmus::detail::frame;
 using isthmus::detail::misuse;
 
 /// What the maker of a Python object knows about the coroutine's Return and about its binding library.
@@ -41,28 +40,30 @@ struct coroutine_object {
 };
 
 /// Takes what a finished frame returned, or raises what left it, and destroys it. Null: an exception is set.
-inline PyObject* finish(coroutine_object& self, frame& f) noexcept {
-    std::exception_ptr error = std::move(f.error);
+inline PyObject* finish(coroutine_object& self, frame& f, traceback_recorder& traceback) noexcept {
     PyObject* result = nullptr;
-    if (!error) {
+    if (!f.error) {
         try {
             result = self.operations->take_result(f, self);
         } catch (...) {
-            error = isthmus::detail::current_error();
+            f.error = isthmus::detail::current_error();
+            traceback.leaves(f);
         }
     }
+    const std::exception_ptr error = std::move(f.error);
     isthmus::detail::destroy(f);
     Py_CLEAR(self.keep_alive);
     if (error) {
         set_from_exception(error, self.operations->translate);
+        traceback.add_entries(error);
         convert_stop_iteration();
     }
     return result;
 }
 
-inline PySendResult settle(coroutine_object& self, frame& f, activation& step, PyObject** result) noexcept {
+inline PySendResult settle(coroutine_object& self, frame& f, traced_step& step, PyObject** result) noexcept {
     if (step.yielded == nullptr) {
-        *result = finish(self, f);
+        *result = finish(self, f, step.traceback);
         return *result != nullptr ? PYGEN_RETURN : PYGEN_ERROR;
     }
     { const isthmus::detail::at_rest at_once{f, step}; }
@@ -105,7 +106,7 @@ private:
 inline PySendResult send(PyObject* object_self, PyObject* value, PyObject** result) noexcept {
     coroutine_object& self = *coroutine_object::of(object_self);
     const entry entered(self);
-    activation step;
+    traced_step step;
     *result = nullptr;
     if (!entered.begin(step)) {
         return PYGEN_ERROR;
@@ -128,7 +129,7 @@ inline PySendResult send(PyObject* object_self, PyObject* value, PyObject** resu
 inline PySendResult throw_(PyObject* object_self, object exception, PyObject** result) noexcept {
     coroutine_object& self = *coroutine_object::of(object_self);
     const entry entered(self);
-    activation step;
+    traced_step step;
     *result = nullptr;
     if (!entered.begin(step)) {
         return PYGEN_ERROR;
@@ -137,6 +138,7 @@ inline PySendResult throw_(PyObject* object_self, object exception, PyObject** r
     if (step.starts) {
         isthmus::detail::destroy_unstarted(f, step);
         Py_CLEAR(self.keep_alive);
+        add_traceback_entry(exception.ptr(), self.where, 0); // 5.8
         set_raised(std::move(exception));
         convert_stop_iteration();
         return PYGEN_ERROR;
@@ -158,7 +160,7 @@ inline PyObject* close(PyObject* object_self, PyObject* = nullptr) noexcept {
         Py_CLEAR(self.keep_alive);
         Py_RETURN_NONE;
     }
-    activation step;
+    traced_step step;
     if (!entered.begin(step)) {
         return nullptr;
     }

@@ -98,7 +98,7 @@ inline bool throw_into_awaited(PyObject* object_self, const throw_arguments& giv
     if (thrown == nullptr) {
         return false;
     }
-    activation step;
+    traced_step step;
     if (!entered.begin(step)) {
         return false;
     }

@@ -180,9 +180,6 @@ inline PyGetSetDef body_attributes[] = {
 
 /// Makes what native coroutines are made of, when the first of them is.
 inline void prepare_native(interpreter_state& state) {
-    if (state.codes == nullptr && !prepare_code(state)) {
-        throw_raised();
-    }
     PyType_Slot slots[] = {
         {Py_tp_doc, const_cast<char*>("A C++ coroutine that a native coroutine awaits.")},
         {Py_am_await, slot(PyObject_SelfIter)},
@@ -213,10 +210,7 @@ inline void prepare_native(interpreter_state& state) {
     if (!code) {
         throw_raised();
     }
-    // An import from C++ under such a frame goes by the frame's globals.
-    object globals = checked(Py_BuildValue("{sssO}", "__name__", "isthmus", "__builtins__", PyEval_GetBuiltins()));
     state.native_code = code.release();
-    state.native_globals = globals.release();
     state.body_type = reinterpret_cast<PyTypeObject*>(type.release());
 }
 
@@ -229,11 +223,18 @@ inline object native_function_for(interpreter_state& state, const std::source_lo
         cached.where.file_name() == where.file_name() && cached.where.line() == where.line()) [[likely]] {
         return object::borrow(cached.function);
     }
-    const object code = code_like(state, state.native_code, where, 0);
+    const object code = code_like(state.native_code, where, where.line());
     if (!code) {
         throw_raised();
     }
-    object made = checked(PyFunction_New(code.ptr(), state.native_globals));
+    object module = module_of(where.file_name());
+    if (!module) {
+        module = checked(PyUnicode_FromString("isthmus"));
+    }
+    // By the builtins an import goes that C++ makes under such a frame.
+    const object globals =
+        checked(Py_BuildValue("{sOsO}", "__name__", module.ptr(), "__builtins__", PyEval_GetBuiltins()));
+    object made = checked(PyFunction_New(code.ptr(), globals.ptr()));
     cached.where = where;
     Py_XSETREF(cached.function, Py_NewRef(made.ptr()));
     return made;

@@ -46,16 +46,15 @@ struct interpreter_state {
     PyObject* set_result = nullptr;
     deferred_references::queue deferred{nullptr};
     PyObject* get_running_loop = nullptr; ///< of loop.hpp: asyncio's function
+    PyObject* trio = nullptr;             ///< of trio.hpp: the module trio.lowlevel
     PyObject* queues = nullptr;           ///< of loop.hpp: the event loops that are known, and their queues
     PyObject* code_template = nullptr;    ///< of code.hpp: the code object that the others are made from
-    PyObject* codes = nullptr;            ///< of code.hpp: those that were made, by their place
-    PyObject* frame_globals = nullptr;    ///< of code.hpp
+    PyObject* places = nullptr;           ///< of code.hpp: what was made of it, by the place in C++
     PyObject* function_types = nullptr;   ///< of function.hpp: its types, by their names
     PyObject* make_model = nullptr;       ///< of model.hpp: a Python function
     PyTypeObject* view_type = nullptr;    ///< of introspection.hpp
     PyTypeObject* body_type = nullptr;    ///< of native.hpp
     PyObject* native_code = nullptr;      ///< of native.hpp: of the function below
-    PyObject* native_globals = nullptr;   ///< of native.hpp
     struct {
         std::source_location where;
         PyObject* function = nullptr;
@@ -104,15 +103,14 @@ inline interpreter_state* interpreter_state::make() {
         owned->alive = false;
         Py_CLEAR(owned->queues);
         Py_CLEAR(owned->get_running_loop);
+        Py_CLEAR(owned->trio);
         Py_CLEAR(owned->code_template);
-        Py_CLEAR(owned->codes);
-        Py_CLEAR(owned->frame_globals);
+        Py_CLEAR(owned->places);
         Py_CLEAR(owned->function_types);
         Py_CLEAR(owned->make_model);
         Py_CLEAR(owned->view_type);
         Py_CLEAR(owned->body_type);
         Py_CLEAR(owned->native_code);
-        Py_CLEAR(owned->native_globals);
         for (auto& cached : owned->native_functions) {
             Py_CLEAR(cached.function);
         }

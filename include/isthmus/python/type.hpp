@@ -55,7 +55,7 @@ inline int clear(PyObject* object_self) noexcept {
     if (frame* const root = std::exchange(self.root, nullptr)) {
         const saved_error outer; // destructors run
         root->owner = nullptr;
-        isthmus::detail::discard(*root);
+        isthmus::detail::discard(root);
     }
     Py_CLEAR(self.keep_alive);
     Py_CLEAR(self.name);
@@ -64,8 +64,7 @@ inline int clear(PyObject* object_self) noexcept {
     return 0;
 }
 
-/// Reports what is certainly owned: never too much, since that would make the collector clear what is alive. What a
-/// running chain holds changes under our eyes, so nothing of it is reported.
+/// Reports what is certainly owned: never too much, since that would make the collector clear what is alive.
 inline int traverse(PyObject* object_self, visitproc visit, void* arg) noexcept {
     const coroutine_object& self = *coroutine_object::of(object_self);
     Py_VISIT(Py_TYPE(object_self));
@@ -73,26 +72,23 @@ inline int traverse(PyObject* object_self, visitproc visit, void* arg) noexcept 
     Py_VISIT(self.name);
     Py_VISIT(self.qualname);
     Py_VISIT(self.origin);
-    if (self.root != nullptr && !self.root->created() && !isthmus::detail::is_running(*self.root) &&
-        !self.root->attached()) {
-        if (const auto* const awaited = self.root->leaf_at_rest()->awaiting) {
-            struct context {
-                visitproc visit;
-                void* arg;
-                int result;
-            } visited{visit, arg, 0};
-            awaited->visit(
-                [](void* held, void* to) {
-                    auto& collector = *static_cast<context*>(to);
-                    if (collector.result == 0) {
-                        collector.result = collector.visit(static_cast<PyObject*>(held), collector.arg);
-                    }
-                },
-                &visited);
-            return visited.result;
-        }
+    struct context {
+        visitproc visit;
+        void* arg;
+        int result;
+    } visited{visit, arg, 0};
+    if (self.root != nullptr) {
+        isthmus::detail::visit_held(
+            *self.root,
+            [](void* held, void* to) {
+                auto& collector = *static_cast<context*>(to);
+                if (collector.result == 0) {
+                    collector.result = collector.visit(static_cast<PyObject*>(held), collector.arg);
+                }
+            },
+            &visited);
     }
-    return 0;
+    return visited.result;
 }
 
 /// Weak references die, and their callbacks run, before the body's cleanup (12.2).
