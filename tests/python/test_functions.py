@@ -23,7 +23,11 @@ import pytest
 import raw_functions
 from support import VERSION, collect, finish, run, run_python
 
-NUMBER = {nb_bindings: int, pb_bindings: typing.SupportsInt | typing.SupportsIndex, raw_functions: inspect.Parameter.empty}
+NUMBER = {
+    nb_bindings: int,
+    pb_bindings: typing.SupportsInt | typing.SupportsIndex,
+    raw_functions: inspect.Parameter.empty,
+}
 """How the parameters of add() are annotated."""
 
 METHODS = [nb_bindings.Box.peek, pb_bindings.Box.peek, raw_functions.Thing.method]
