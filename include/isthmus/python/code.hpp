@@ -46,19 +46,45 @@ inline object line_table(int delta, Py_ssize_t instructions) noexcept {
     return object::steal(PyBytes_FromStringAndSize(table, size));
 }
 
+/// The code object of the function that is defined by `source`, Python code. Null with an exception set if that fails.
+inline object compile_function(const char* source) noexcept {
+    const object module = object::steal(Py_CompileString(source, "isthmus", Py_file_input));
+    const object constants = object::steal(module ? PyObject_GetAttrString(module.ptr(), "co_consts") : nullptr);
+    object function;
+    for (Py_ssize_t i = 0; constants && i < PyTuple_GET_SIZE(constants.ptr()); ++i) {
+        if (PyObject* const constant = PyTuple_GET_ITEM(constants.ptr(), i); PyCode_Check(constant)) {
+            function = object::borrow(constant);
+        }
+    }
+    return function;
+}
+
+/// A code object that does what `pattern` does and has the name and file of a C++ function, all of it in one line of
+/// that. Null with an exception set if it cannot be made.
+inline object code_like(PyObject* pattern, const std::source_location& function, std::uint32_t line,
+                        int flags) noexcept {
+    const std::uint32_t first = function.line();
+    const object bytecode = object::steal(PyCode_GetCode(reinterpret_cast<PyCodeObject*>(pattern)));
+    const object replace = object::steal(bytecode ? PyObject_GetAttrString(pattern, "replace") : nullptr);
+    const object file = object::steal(replace ? PyUnicode_DecodeFSDefault(function.file_name()) : nullptr);
+    const object name = file ? function_name(function) : object();
+    const object lines =
+        name ? line_table(static_cast<int>(line) - static_cast<int>(first), PyBytes_GET_SIZE(bytecode.ptr()) / 2)
+             : object();
+    const object fields = object::steal(
+        lines ? Py_BuildValue("{sisOsOsOsIsO}", "co_flags", flags, "co_filename", file.ptr(), "co_name", name.ptr(),
+                              "co_qualname", name.ptr(), "co_firstlineno", first, "co_linetable", lines.ptr())
+              : nullptr);
+    const object nothing = object::steal(fields ? PyTuple_New(0) : nullptr);
+    return object::steal(nothing ? PyObject_Call(replace.ptr(), nothing.ptr(), fields.ptr()) : nullptr);
+}
+
 /// What the code objects are made from. Borrowed; null with an exception set if it cannot be made.
 inline PyObject* code_template(interpreter_state& state) noexcept {
     if (PyObject* const found = state.code_template.load(std::memory_order_acquire)) {
         return found;
     }
-    const object module = object::steal(Py_CompileString("async def coroutine(): pass", "isthmus", Py_file_input));
-    const object constants = object::steal(module ? PyObject_GetAttrString(module.ptr(), "co_consts") : nullptr);
-    object coroutine;
-    for (Py_ssize_t i = 0; constants && i < PyTuple_GET_SIZE(constants.ptr()); ++i) {
-        if (PyObject* const constant = PyTuple_GET_ITEM(constants.ptr(), i); PyCode_Check(constant)) {
-            coroutine = object::borrow(constant);
-        }
-    }
+    object coroutine = compile_function("async def coroutine(): pass");
     return coroutine ? keep_first(state.code_template, std::move(coroutine)) : nullptr;
 }
 
@@ -130,19 +156,7 @@ inline object place_for(interpreter_state& state, const std::source_location& fu
     if (object found = find_item(places, key.ptr())) {
         return found;
     }
-    const object bytecode = object::steal(PyCode_GetCode(reinterpret_cast<PyCodeObject*>(copied)));
-    const object replace = object::steal(bytecode ? PyObject_GetAttrString(copied, "replace") : nullptr);
-    const object file = object::steal(replace ? PyUnicode_DecodeFSDefault(place.file) : nullptr);
-    const object name = file ? function_name(function) : object();
-    const object lines = name ? line_table(static_cast<int>(place.line) - static_cast<int>(place.first),
-                                           PyBytes_GET_SIZE(bytecode.ptr()) / 2)
-                              : object();
-    const object fields = object::steal(
-        lines ? Py_BuildValue("{sisOsOsOsIsO}", "co_flags", flags, "co_filename", file.ptr(), "co_name", name.ptr(),
-                              "co_qualname", name.ptr(), "co_firstlineno", place.first, "co_linetable", lines.ptr())
-              : nullptr);
-    const object nothing = object::steal(fields ? PyTuple_New(0) : nullptr);
-    const object code = object::steal(nothing ? PyObject_Call(replace.ptr(), nothing.ptr(), fields.ptr()) : nullptr);
+    const object code = code_like(copied, function, place.line, flags);
     if (!code) {
         return object();
     }

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <cxxabi.h>
+#include <source_location>
 #include <unistd.h>
 
 namespace isthmus::inline v1::py::detail {
@@ -58,6 +59,12 @@ struct interpreter_state {
     PyObject* function_types = nullptr;               ///< of function.hpp: its types, by their names
     PyObject* make_model = nullptr;                   ///< of model.hpp: a Python function
     PyTypeObject* view_type = nullptr;                ///< of introspection.hpp
+    std::atomic<PyObject*> body_type{nullptr};        ///< of native.hpp
+    std::atomic<PyObject*> native_code{nullptr};      ///< of native.hpp: of the functions below
+    struct {
+        std::source_location where;
+        PyObject* function = nullptr;
+    } native_functions[64]; ///< of native.hpp: functions whose coroutines await those of a C++ function
 
     /// The state of the current interpreter. Needs its GIL. Throws what Python raises when it cannot be made. O(1).
     static interpreter_state& get();
@@ -109,6 +116,11 @@ inline interpreter_state* interpreter_state::find() {
         Py_CLEAR(owned->function_types);
         Py_CLEAR(owned->make_model);
         Py_CLEAR(owned->view_type);
+        Py_XDECREF(owned->body_type.exchange(nullptr));
+        Py_XDECREF(owned->native_code.exchange(nullptr));
+        for (auto& cached : owned->native_functions) {
+            Py_CLEAR(cached.function);
+        }
         for (const interned& name : interned_names) {
             Py_CLEAR(owned->*name.field);
         }
