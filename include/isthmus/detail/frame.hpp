@@ -200,7 +200,7 @@ protected:
     /// finish(), which keeps the error for await_resume().
     bool end(const std::exception_ptr& error) noexcept {
         const bool resumed = finish(error);
-        if (resumed) {
+        if (resumed && error) {
             error_ = error;
         }
         return resumed;

@@ -90,9 +90,8 @@ public:
     explicit native_awaiter(const Find& find)
         : native_link(Kind, Kind == frame_kind::coroutine ? misuse::already_finished
                             : empty_value<Return>::exists ? misuse::none
-                                                          : misuse::generator_exhausted) {
-        guard_.lock();
-        target_ = find();
+                                                          : misuse::generator_exhausted),
+          target_(found(find)) {
         if (await_ready()) {
             guard_.unlock();
         }
@@ -139,8 +138,14 @@ public:
     using native_link::pass_errors;
 
 private:
-    frame* target_ = nullptr;
+    template <class Find>
+    frame* found(const Find& find) {
+        guard_.lock();
+        return find();
+    }
+
     [[no_unique_address]] chain_guard guard_; ///< held from the check of the target until that is part of this chain
+    frame* target_;
 };
 
 struct final_awaiter {

@@ -11,6 +11,7 @@
 #include <dlfcn.h>
 #include <source_location>
 #include <string_view>
+#include <utility>
 
 namespace isthmus::inline v1::py::detail {
 
@@ -45,9 +46,11 @@ inline object line_table(int delta, Py_ssize_t instructions) noexcept {
     return object::steal(PyBytes_FromStringAndSize(table, size));
 }
 
-/// Makes what the code objects are made of, when the first of them is wanted. False with an exception set if that
-/// fails.
-inline bool prepare_code(interpreter_state& state) noexcept {
+/// What the code objects are made from. Borrowed; null with an exception set if it cannot be made.
+inline PyObject* code_template(interpreter_state& state) noexcept {
+    if (PyObject* const found = state.code_template.load(std::memory_order_acquire)) {
+        return found;
+    }
     const object module = object::steal(Py_CompileString("async def coroutine(): pass", "isthmus", Py_file_input));
     const object constants = object::steal(module ? PyObject_GetAttrString(module.ptr(), "co_consts") : nullptr);
     object coroutine;
@@ -56,14 +59,24 @@ inline bool prepare_code(interpreter_state& state) noexcept {
             coroutine = object::borrow(constant);
         }
     }
-    object places = object::steal(coroutine ? PyDict_New() : nullptr);
-    if (!places) {
-        return false;
-    }
-    Py_XSETREF(state.code_template, coroutine.release());
-    Py_XSETREF(state.places, places.release());
-    return true;
+    return coroutine ? keep_first(state.code_template, std::move(coroutine)) : nullptr;
 }
+
+/// A new reference to the value of a key; null, with or without an exception set, if there is none.
+inline object find_item(PyObject* dictionary, PyObject* key) noexcept {
+#if PY_VERSION_HEX >= 0x030D0000
+    PyObject* found = nullptr;
+    PyDict_GetItemRef(dictionary, key, &found);
+    return object::steal(found);
+#else
+    return object::borrow(PyDict_GetItemWithError(dictionary, key));
+#endif
+}
+
+/// What `co_flags` says of a coroutine function, a generator function, and one whose generators can be awaited.
+inline constexpr int coroutine_flags = CO_OPTIMIZED | CO_NEWLOCALS | CO_COROUTINE;
+inline constexpr int generator_flags = CO_OPTIMIZED | CO_NEWLOCALS | CO_GENERATOR;
+inline constexpr int awaitable_generator_flags = generator_flags | CO_ITERABLE_COROUTINE;
 
 /// The name of the extension module that has this address, which is one in its shared object. Null, with no exception
 /// set, if it is in none.
@@ -90,9 +103,16 @@ inline object module_of(const void* address) noexcept {
 
 /// What is shown of a line of a C++ coroutine function: the code object, and the globals of frames. Kept by the
 /// interpreter's state, until thousands of others were asked for. Null with an exception set if it cannot be made.
-inline object place_for(interpreter_state& state, const std::source_location& function, std::uint32_t line) noexcept {
+inline object place_for(interpreter_state& state, const std::source_location& function, std::uint32_t line,
+                        int flags) noexcept {
     constexpr Py_ssize_t limit = 4096;
-    if (state.places == nullptr && !prepare_code(state)) {
+    PyObject* places = state.places.load(std::memory_order_acquire);
+    if (places == nullptr) {
+        object made = object::steal(PyDict_New());
+        places = made ? keep_first(state.places, std::move(made)) : nullptr;
+    }
+    PyObject* const copied = code_template(state);
+    if (places == nullptr || copied == nullptr) {
         return object();
     }
     struct {
@@ -100,26 +120,27 @@ inline object place_for(interpreter_state& state, const std::source_location& fu
         const char* name;
         std::uint32_t first;
         std::uint32_t line;
-    } const place{function.file_name(), function.function_name(), function.line(), line != 0 ? line : function.line()};
+        std::uint64_t flags; // as wide as the pointers, so that there is no padding
+    } const place{function.file_name(), function.function_name(), function.line(), line != 0 ? line : function.line(),
+                  static_cast<std::uint64_t>(flags)};
     const object key = object::steal(PyBytes_FromStringAndSize(reinterpret_cast<const char*>(&place), sizeof place));
     if (!key) {
         return object();
     }
-    if (PyObject* const found = PyDict_GetItemWithError(state.places, key.ptr())) {
-        return object::borrow(found);
+    if (object found = find_item(places, key.ptr())) {
+        return found;
     }
-    const object copy = object::borrow(state.code_template); // what follows is audited, and may run Python code
-    const object bytecode = object::steal(PyCode_GetCode(reinterpret_cast<PyCodeObject*>(copy.ptr())));
-    const object replace = object::steal(bytecode ? PyObject_GetAttrString(copy.ptr(), "replace") : nullptr);
+    const object bytecode = object::steal(PyCode_GetCode(reinterpret_cast<PyCodeObject*>(copied)));
+    const object replace = object::steal(bytecode ? PyObject_GetAttrString(copied, "replace") : nullptr);
     const object file = object::steal(replace ? PyUnicode_DecodeFSDefault(place.file) : nullptr);
     const object name = file ? function_name(function) : object();
     const object lines = name ? line_table(static_cast<int>(place.line) - static_cast<int>(place.first),
                                            PyBytes_GET_SIZE(bytecode.ptr()) / 2)
                               : object();
-    const object fields = object::steal(lines ? Py_BuildValue("{sOsOsOsIsO}", "co_filename", file.ptr(), "co_name",
-                                                              name.ptr(), "co_qualname", name.ptr(), "co_firstlineno",
-                                                              place.first, "co_linetable", lines.ptr())
-                                              : nullptr);
+    const object fields = object::steal(
+        lines ? Py_BuildValue("{sisOsOsOsIsO}", "co_flags", flags, "co_filename", file.ptr(), "co_name", name.ptr(),
+                              "co_qualname", name.ptr(), "co_firstlineno", place.first, "co_linetable", lines.ptr())
+              : nullptr);
     const object nothing = object::steal(fields ? PyTuple_New(0) : nullptr);
     const object code = object::steal(nothing ? PyObject_Call(replace.ptr(), nothing.ptr(), fields.ptr()) : nullptr);
     if (!code) {
@@ -133,10 +154,10 @@ inline object place_for(interpreter_state& state, const std::source_location& fu
     if (!made) {
         return object();
     }
-    if (PyDict_GET_SIZE(state.places) >= limit) {
-        PyDict_Clear(state.places);
+    if (PyDict_GET_SIZE(places) >= limit) {
+        PyDict_Clear(places);
     }
-    return PyDict_SetItem(state.places, key.ptr(), made.ptr()) == 0 ? made : object();
+    return PyDict_SetItem(places, key.ptr(), made.ptr()) == 0 ? made : object();
 }
 
 /// The code object of a C++ coroutine function for one line in it, which is the line of all its instructions: a frame
@@ -146,16 +167,18 @@ inline object place_for(interpreter_state& state, const std::source_location& fu
 ///
 /// The line that std::source_location gives for a coroutine function is the first one, but that of the closing brace
 /// with g++ 12.
-inline object code_for(interpreter_state& state, const std::source_location& function, std::uint32_t line) noexcept {
-    const object place = place_for(state, function, line);
+inline object code_for(interpreter_state& state, const std::source_location& function, std::uint32_t line,
+                       int flags = coroutine_flags) noexcept {
+    const object place = place_for(state, function, line, flags);
     return place ? object::borrow(PyTuple_GET_ITEM(place.ptr(), 0)) : object();
 }
 
 /// A Python frame that is never run, at `line` of a C++ coroutine function (see code_for()): what a traceback or
 /// `cr_frame` shows for it. It has no variables, no `f_back`, and its globals are the `__name__` of the extension
 /// module ("isthmus" if the function is in none). Null with an exception set if it cannot be made. Needs the GIL.
-inline object frame_for(interpreter_state& state, const std::source_location& function, std::uint32_t line) noexcept {
-    const object place = place_for(state, function, line);
+inline object frame_for(interpreter_state& state, const std::source_location& function, std::uint32_t line,
+                        int flags = coroutine_flags) noexcept {
+    const object place = place_for(state, function, line, flags);
     if (!place) {
         return object();
     }

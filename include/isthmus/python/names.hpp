@@ -1,4 +1,4 @@
-// isthmus/python/names.hpp — __name__, __qualname__ and repr of a coroutine object, and where it was made.
+// isthmus/python/names.hpp — __name__, __qualname__ and repr of a coroutine or generator object, and where it was made.
 // SPDX-License-Identifier: MIT
 #pragma once
 
@@ -49,7 +49,8 @@ inline int set_qualname(PyObject* self, PyObject* value, void*) noexcept {
 
 inline PyObject* repr(PyObject* self) noexcept {
     const object qualname = object::steal(get_qualname(self));
-    return qualname ? PyUnicode_FromFormat("<coroutine object %S at %p>", qualname.ptr(), static_cast<void*>(self))
+    return qualname ? PyUnicode_FromFormat("<%s object %S at %p>", Py_TYPE(self)->tp_name, qualname.ptr(),
+                                           static_cast<void*>(self))
                     : nullptr;
 }
 
