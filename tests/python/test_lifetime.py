@@ -146,7 +146,7 @@ def test_a_live_object_is_never_cleared(language: Any) -> None:
     assert awaited.calls == [("next",), ("close",)]
 
 
-def test_12_5_10_000_abandoned_tasks_are_collected(language: Any) -> None:
+def test_12_5_ten_thousand_abandoned_tasks_are_collected(language: Any) -> None:
     """Each is in a cycle with the Future that it waits for."""
     number = 10_000 if not SANITIZED else 1000
     log: list[str] = []
