@@ -327,7 +327,7 @@ def test_12_5_visible_variables_end_in_any_order() -> None:
 def test_12_5_what_is_visible_and_alive_is_never_cleared() -> None:
     log: list[str] = []
     thing = Thing(1, 2, 3)
-    before = dict(thing.__dict__)
+    before, references = dict(thing.__dict__), sys.getrefcount(thing)
     cycle = Thing()
     cycle.coroutine = raw_lifetime.show([thing, cycle], Iterator(1), log)
     cycle.coroutine.send(None)
@@ -335,7 +335,7 @@ def test_12_5_what_is_visible_and_alive_is_never_cleared() -> None:
     collect()
     assert log == ["ended"] * 2
     assert thing.__dict__ == before
-    assert sys.getrefcount(thing) == 2
+    assert sys.getrefcount(thing) == references
 
 
 # ---- dying ---------------------------------------------------------------------------------------
