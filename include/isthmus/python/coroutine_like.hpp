@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../any_coroutine.hpp"
+#include "../yield_from.hpp"
 #include "coroutine.hpp"
 
 #include <source_location>
