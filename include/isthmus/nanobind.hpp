@@ -189,6 +189,12 @@ struct type_caster<isthmus::py::detail::owned<Made>> : returned_caster<isthmus::
 };
 
 template <class Return>
+struct type_caster<isthmus::py::detail::native_coroutine<Return>>
+    : returned_caster<isthmus::py::detail::native_coroutine<Return>> {
+    static constexpr auto Name = coroutine_name<Return>;
+};
+
+template <class Return>
 struct type_caster<isthmus::py::detail::awaited_coroutine<Return>>
     : returned_caster<isthmus::py::detail::awaited_coroutine<Return>> {
     using Value = isthmus::py::detail::awaited_coroutine<Return>;

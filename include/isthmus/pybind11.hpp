@@ -122,7 +122,8 @@ auto bind_closure(Closure closure, Return (Class::*)(Parameters...) const) {
 template <class Closure>
     requires std::is_class_v<Closure>
 auto bind(Closure closure) {
-    return detail::bind_closure<false>(std::move(closure), &Closure::operator());
+    constexpr bool is_method = requires { requires Closure::is_method; }; // of py::native()
+    return detail::bind_closure<is_method>(std::move(closure), &Closure::operator());
 }
 /// The same for a lambda that is bound as a method: its first parameter is the object, and may be a reference.
 template <class Closure>
@@ -224,6 +225,12 @@ struct type_caster<isthmus::py::detail::owned<Made>> : returned_caster<isthmus::
         }
         return type_caster::make(std::move(source.value), std::move(keep), policy);
     }
+};
+
+template <class Return>
+struct type_caster<isthmus::py::detail::native_coroutine<Return>>
+    : returned_caster<isthmus::py::detail::native_coroutine<Return>> {
+    static constexpr auto name = coroutine_name<Return>;
 };
 
 template <class Return>

@@ -12,6 +12,7 @@
 #include "python/error.hpp"
 #include "python/function.hpp"
 #include "python/generator.hpp"
+#include "python/native.hpp"
 #include "python/python_coroutine.hpp"
 #include "python/task.hpp"
 #include "python/thread.hpp"

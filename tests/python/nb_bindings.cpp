@@ -147,6 +147,10 @@ NB_MODULE(nb_bindings, m) {
                  co_await py::await(std::move(awaited));
                  co_return self.number() + 0 * static_cast<int>(kept.use_count());
              })
+        .def("native_fetch_after", py::native(&box::fetch_after))
+        .def("native_peek", py::native(&box::peek), "extra"_a = 100)
+        .def("native_item", py::native(&box::reference), nb::rv_policy::reference_internal)
+        .def("native_by_lambda", py::native([](box& self) -> py::coroutine<int> { co_return self.number(); }))
         .def_prop_ro("property", &box::fetch)
         .def("__await__", py::as_await(&box::nothing_awaited));
     nb::class_<derived_box, box>(m, "DerivedBox")
@@ -176,6 +180,16 @@ NB_MODULE(nb_bindings, m) {
     m.def("mixed_late", &square);
     m.def("mixed_late", &greet);
     m.def("thread_square", py::in_thread(&square), "number"_a);
+
+    m.def("native_add", py::native(&add), "a"_a, "b"_a = 2);
+    m.def("native_fail", py::native(&fail));
+    m.def("native_square", py::native(py::in_thread(&square)));
+    m.def("native_lambda", py::native([](int n) -> py::coroutine<int> { co_return 2 * n; }));
+    const auto held = std::make_shared<tracked>();
+    m.def("native_closure", py::native([held](py::object awaited) -> py::coroutine<long> {
+              co_await py::await(std::move(awaited));
+              co_return held.use_count();
+          }));
     m.def("overload_later", [m] {
         nb::module_(m).def("overloaded_later", nb::overload_cast<std::string>(&overloaded)).def("mixed_later", &square);
     });

@@ -141,6 +141,11 @@ PYBIND11_MODULE(pb_bindings, m) {
                  co_await py::await(std::move(awaited));
                  co_return self.number() + 0 * static_cast<int>(kept.use_count());
              }))
+        .def("native_fetch_after", py::bind(py::native(&box::fetch_after)))
+        .def("native_peek", py::bind(py::native(&box::peek)), "extra"_a = 100)
+        .def("native_item", py::bind(py::native(&box::reference)), pb::return_value_policy::reference_internal)
+        .def("native_by_lambda",
+             py::bind_method(py::native([](box& self) -> py::coroutine<int> { co_return self.number(); })))
         .def_property_readonly("property", py::bind(&box::fetch))
         .def("__await__", py::as_await(&box::nothing_awaited));
     pb::class_<derived_box, box>(m, "DerivedBox")
@@ -172,6 +177,16 @@ PYBIND11_MODULE(pb_bindings, m) {
     m.def("mixed_late", &square);
     m.def("mixed_late", py::bind(&greet));
     m.def("thread_square", py::bind(py::in_thread(&square)), "number"_a);
+
+    m.def("native_add", py::bind(py::native(&add)), "a"_a, "b"_a = 2);
+    m.def("native_fail", py::bind(py::native(&fail)));
+    m.def("native_square", py::bind(py::native(py::in_thread(&square))));
+    m.def("native_lambda", py::bind(py::native([](int n) -> py::coroutine<int> { co_return 2 * n; })));
+    const auto held = std::make_shared<tracked>();
+    m.def("native_closure", py::bind(py::native([held](py::object awaited) -> py::coroutine<long> {
+              co_await py::await(std::move(awaited));
+              co_return held.use_count();
+          })));
 
     py::mark_coroutine_functions(m);
 }

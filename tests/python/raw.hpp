@@ -14,7 +14,18 @@ namespace raw {
 namespace py = isthmus::py;
 using py::object;
 
-template <class T>
+/// How a coroutine becomes a Python object: by to_python(), or by to_native().
+enum class route { own, native };
+
+template <route Route, class Return>
+object to_result(py::coroutine<Return>&& made) {
+    if constexpr (Route == route::own) {
+        return py::to_python(std::move(made));
+    } else {
+        return py::to_native(std::move(made));
+    }
+}
+template <route, class T>
 object to_result(T&& value) {
     if constexpr (requires { py::to_python(std::move(value)); }) {
         return py::to_python(std::move(value));
@@ -23,26 +34,26 @@ object to_result(T&& value) {
     }
 }
 
-template <class Return, class... Parameters, std::size_t... I>
+template <route Route, class Return, class... Parameters, std::size_t... I>
 object call(Return (*function)(Parameters...), [[maybe_unused]] PyObject* const* arguments, std::index_sequence<I...>) {
     if constexpr (std::is_void_v<Return>) {
         function(py::converter<Parameters>::from_python(object::borrow(arguments[I]))...);
         return object::make_none();
     } else {
-        return to_result(function(py::converter<Parameters>::from_python(object::borrow(arguments[I]))...));
+        return to_result<Route>(function(py::converter<Parameters>::from_python(object::borrow(arguments[I]))...));
     }
 }
 
-template <auto Function>
+template <auto Function, route Route>
 struct binding;
-template <class Return, class... Parameters, Return (*Function)(Parameters...)>
-struct binding<Function> {
+template <class Return, class... Parameters, Return (*Function)(Parameters...), route Route>
+struct binding<Function, Route> {
     static PyObject* call(PyObject*, PyObject* const* arguments, Py_ssize_t count) noexcept {
         if (count != static_cast<Py_ssize_t>(sizeof...(Parameters))) {
             return PyErr_Format(PyExc_TypeError, "expected %zu arguments, got %zd", sizeof...(Parameters), count);
         }
         try {
-            return raw::call(Function, arguments, std::index_sequence_for<Parameters...>()).release();
+            return raw::call<Route>(Function, arguments, std::index_sequence_for<Parameters...>()).release();
         } catch (...) {
             py::detail::set_from_exception(std::current_exception(), nullptr);
         }
@@ -51,14 +62,17 @@ struct binding<Function> {
 };
 
 /// One entry of a module's table of functions.
-template <auto Function>
+template <auto Function, route Route = route::own>
 PyMethodDef def(const char* name) {
-    return {name, reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(binding<Function>::call)), METH_FASTCALL,
-            nullptr};
+    return {name, reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(binding<Function, Route>::call)),
+            METH_FASTCALL, nullptr};
 }
 
-/// What all test modules can do: run in interpreters with GILs of their own, and without any GIL.
-inline PyModuleDef_Slot slots[] = {
+/// What all test modules can do: run in interpreters with GILs of their own, and without any GIL. `Exec` initialises
+/// more than the functions.
+template <int (*Exec)(PyObject*)>
+inline PyModuleDef_Slot with_exec[] = {
+    {Py_mod_exec, reinterpret_cast<void*>(Exec)},
 #if PY_VERSION_HEX >= 0x030C0000
     {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
 #endif
@@ -67,9 +81,11 @@ inline PyModuleDef_Slot slots[] = {
 #endif
     {0, nullptr},
 };
+inline int nothing_more(PyObject*) noexcept { return 0; }
 
 /// A module with these functions, for PyModuleDef_Init.
-inline PyModuleDef define(const char* name, PyMethodDef* functions) noexcept {
+inline PyModuleDef define(const char* name, PyMethodDef* functions,
+                          PyModuleDef_Slot* slots = with_exec<nothing_more>) noexcept {
     return {PyModuleDef_HEAD_INIT, name, nullptr, 0, functions, slots, nullptr, nullptr, nullptr};
 }
 

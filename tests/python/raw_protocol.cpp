@@ -226,6 +226,13 @@ object throw_from_cpp(object awaited, object exception) {
     return step.done() ? std::move(step).returned() : std::move(step).yielded();
 }
 
+/// to_native() of a coroutine that has run to its first suspension.
+object started_as_native(object awaited) {
+    py::coroutine<object> made = pass_through(std::move(awaited));
+    static_cast<void>(made.send());
+    return py::to_native(std::move(made));
+}
+
 PyMethodDef functions[] = {
     raw::def<value>("value"),
     raw::def<nothing>("nothing"),
@@ -242,10 +249,35 @@ PyMethodDef functions[] = {
     raw::def<script<true>>("quiet_script"),
     raw::def<iter_send>("iter_send"),
     raw::def<throw_from_cpp>("throw_from_cpp"),
+    raw::def<started_as_native>("started_as_native"),
     {nullptr, nullptr, 0, nullptr},
 };
 
-PyModuleDef module = raw::define("raw_protocol", functions);
+// The same, as objects of CPython's own coroutine type.
+PyMethodDef native_functions[] = {
+    raw::def<value, raw::route::native>("value"),
+    raw::def<nothing, raw::route::native>("nothing"),
+    raw::def<pass_through, raw::route::native>("pass_through"),
+    raw::def<guarded, raw::route::native>("guarded"),
+    raw::def<catch_std_exception, raw::route::native>("catch_std_exception"),
+    raw::def<yields, raw::route::native>("yields"),
+    raw::def<deep, raw::route::native>("deep"),
+    raw::def<deep_guarded, raw::route::native>("deep_guarded"),
+    raw::def<deep_plain, raw::route::native>("deep_plain"),
+    raw::def<by_reference, raw::route::native>("by_reference"),
+    raw::def<script<false>, raw::route::native>("script"),
+    raw::def<script<true>, raw::route::native>("quiet_script"),
+    {nullptr, nullptr, 0, nullptr},
+};
+
+int add_native_route(PyObject* module) noexcept {
+    const object native = object::steal(PyModule_New("native_route"));
+    return native && PyModule_AddFunctions(native.ptr(), native_functions) == 0
+               ? PyModule_AddObjectRef(module, "native_route", native.ptr())
+               : -1;
+}
+
+PyModuleDef module = raw::define("raw_protocol", functions, raw::with_exec<add_native_route>);
 
 } // namespace
 

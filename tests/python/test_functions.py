@@ -23,7 +23,11 @@ import pytest
 import raw_functions
 from support import VERSION, collect, finish, run, run_python
 
-NUMBER = {nb_bindings: int, pb_bindings: typing.SupportsInt | typing.SupportsIndex, raw_functions: inspect.Parameter.empty}
+NUMBER = {
+    nb_bindings: int,
+    pb_bindings: typing.SupportsInt | typing.SupportsIndex,
+    raw_functions: inspect.Parameter.empty,
+}
 """How the parameters of add() are annotated."""
 
 METHODS = [nb_bindings.Box.peek, pb_bindings.Box.peek, raw_functions.Thing.method]
@@ -124,7 +128,7 @@ def test_16_5_what_a_function_answers(module: Any) -> None:
 def test_16_4_it_can_be_marked_and_has_attributes() -> None:
     function = raw_functions.as_coroutine_function(raw_functions.plain_add)
     if VERSION >= (3, 12):
-        assert inspect.markcoroutinefunction(function) is function
+        assert inspect.markcoroutinefunction(function) is function  # type: ignore[attr-defined, unused-ignore]
     function.note = 1
     assert function.note == vars(function)["note"] == 1
     del function.note
@@ -294,11 +298,12 @@ def test_static_and_class_methods_stay_such() -> None:
     async def f(x: int) -> int:
         return x
 
-    for kind in (staticmethod, classmethod):
+    kinds: list[Any] = [staticmethod, classmethod]
+    for kind in kinds:
         made = raw_functions.as_coroutine_function(kind(f))
         assert type(made) is kind
         assert is_coroutine_function(made.__func__)
-    owner = type("Owner", (), {"f": raw_functions.as_coroutine_function(staticmethod(f))})
+    owner: Any = type("Owner", (), {"f": raw_functions.as_coroutine_function(staticmethod(f))})
     assert is_coroutine_function(owner.f)
     assert finish(owner().f(1)) == 1
 

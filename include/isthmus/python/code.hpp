@@ -11,6 +11,7 @@
 #include <dlfcn.h>
 #include <source_location>
 #include <string_view>
+#include <utility>
 
 namespace isthmus::inline v1::py::detail {
 
@@ -45,24 +46,57 @@ inline object line_table(int delta, Py_ssize_t instructions) noexcept {
     return object::steal(PyBytes_FromStringAndSize(table, size));
 }
 
-/// Makes what the code objects are made of, when the first of them is wanted. False with an exception set if that
-/// fails.
-inline bool prepare_code(interpreter_state& state) noexcept {
-    const object module = object::steal(Py_CompileString("async def coroutine(): pass", "isthmus", Py_file_input));
+/// The code object of the function that is defined by `source`, Python code. Null with an exception set if that fails.
+inline object compile_function(const char* source) noexcept {
+    const object module = object::steal(Py_CompileString(source, "isthmus", Py_file_input));
     const object constants = object::steal(module ? PyObject_GetAttrString(module.ptr(), "co_consts") : nullptr);
-    object coroutine;
+    object function;
     for (Py_ssize_t i = 0; constants && i < PyTuple_GET_SIZE(constants.ptr()); ++i) {
         if (PyObject* const constant = PyTuple_GET_ITEM(constants.ptr(), i); PyCode_Check(constant)) {
-            coroutine = object::borrow(constant);
+            function = object::borrow(constant);
         }
     }
-    object places = object::steal(coroutine ? PyDict_New() : nullptr);
-    if (!places) {
-        return false;
+    return function;
+}
+
+/// A code object that does what `pattern` does and has the name and file of a C++ function, all of it in one line of
+/// that. Null with an exception set if it cannot be made.
+inline object code_like(PyObject* pattern, const std::source_location& function, std::uint32_t line,
+                        int flags) noexcept {
+    const std::uint32_t first = function.line();
+    const object bytecode = object::steal(PyCode_GetCode(reinterpret_cast<PyCodeObject*>(pattern)));
+    const object replace = object::steal(bytecode ? PyObject_GetAttrString(pattern, "replace") : nullptr);
+    const object file = object::steal(replace ? PyUnicode_DecodeFSDefault(function.file_name()) : nullptr);
+    const object name = file ? function_name(function) : object();
+    const object lines =
+        name ? line_table(static_cast<int>(line) - static_cast<int>(first), PyBytes_GET_SIZE(bytecode.ptr()) / 2)
+             : object();
+    const object fields = object::steal(
+        lines ? Py_BuildValue("{sisOsOsOsIsO}", "co_flags", flags, "co_filename", file.ptr(), "co_name", name.ptr(),
+                              "co_qualname", name.ptr(), "co_firstlineno", first, "co_linetable", lines.ptr())
+              : nullptr);
+    const object nothing = object::steal(fields ? PyTuple_New(0) : nullptr);
+    return object::steal(nothing ? PyObject_Call(replace.ptr(), nothing.ptr(), fields.ptr()) : nullptr);
+}
+
+/// What the code objects are made from. Borrowed; null with an exception set if it cannot be made.
+inline PyObject* code_template(interpreter_state& state) noexcept {
+    if (PyObject* const found = state.code_template.load(std::memory_order_acquire)) {
+        return found;
     }
-    Py_XSETREF(state.code_template, coroutine.release());
-    Py_XSETREF(state.places, places.release());
-    return true;
+    object coroutine = compile_function("async def coroutine(): pass");
+    return coroutine ? keep_first(state.code_template, std::move(coroutine)) : nullptr;
+}
+
+/// A new reference to the value of a key; null, with or without an exception set, if there is none.
+inline object find_item(PyObject* dictionary, PyObject* key) noexcept {
+#if PY_VERSION_HEX >= 0x030D0000
+    PyObject* found = nullptr;
+    PyDict_GetItemRef(dictionary, key, &found);
+    return object::steal(found);
+#else
+    return object::borrow(PyDict_GetItemWithError(dictionary, key));
+#endif
 }
 
 /// What `co_flags` says of a coroutine function, a generator function, and one whose generators can be awaited.
@@ -98,7 +132,13 @@ inline object module_of(const void* address) noexcept {
 inline object place_for(interpreter_state& state, const std::source_location& function, std::uint32_t line,
                         int flags) noexcept {
     constexpr Py_ssize_t limit = 4096;
-    if (state.places == nullptr && !prepare_code(state)) {
+    PyObject* places = state.places.load(std::memory_order_acquire);
+    if (places == nullptr) {
+        object made = object::steal(PyDict_New());
+        places = made ? keep_first(state.places, std::move(made)) : nullptr;
+    }
+    PyObject* const copied = code_template(state);
+    if (places == nullptr || copied == nullptr) {
         return object();
     }
     struct {
@@ -113,23 +153,10 @@ inline object place_for(interpreter_state& state, const std::source_location& fu
     if (!key) {
         return object();
     }
-    if (PyObject* const found = PyDict_GetItemWithError(state.places, key.ptr())) {
-        return object::borrow(found);
+    if (object found = find_item(places, key.ptr())) {
+        return found;
     }
-    const object copy = object::borrow(state.code_template); // what follows is audited, and may run Python code
-    const object bytecode = object::steal(PyCode_GetCode(reinterpret_cast<PyCodeObject*>(copy.ptr())));
-    const object replace = object::steal(bytecode ? PyObject_GetAttrString(copy.ptr(), "replace") : nullptr);
-    const object file = object::steal(replace ? PyUnicode_DecodeFSDefault(place.file) : nullptr);
-    const object name = file ? function_name(function) : object();
-    const object lines = name ? line_table(static_cast<int>(place.line) - static_cast<int>(place.first),
-                                           PyBytes_GET_SIZE(bytecode.ptr()) / 2)
-                              : object();
-    const object fields = object::steal(
-        lines ? Py_BuildValue("{sisOsOsOsIsO}", "co_flags", flags, "co_filename", file.ptr(), "co_name", name.ptr(),
-                              "co_qualname", name.ptr(), "co_firstlineno", place.first, "co_linetable", lines.ptr())
-              : nullptr);
-    const object nothing = object::steal(fields ? PyTuple_New(0) : nullptr);
-    const object code = object::steal(nothing ? PyObject_Call(replace.ptr(), nothing.ptr(), fields.ptr()) : nullptr);
+    const object code = code_like(copied, function, place.line, flags);
     if (!code) {
         return object();
     }
@@ -141,10 +168,10 @@ inline object place_for(interpreter_state& state, const std::source_location& fu
     if (!made) {
         return object();
     }
-    if (PyDict_GET_SIZE(state.places) >= limit) {
-        PyDict_Clear(state.places);
+    if (PyDict_GET_SIZE(places) >= limit) {
+        PyDict_Clear(places);
     }
-    return PyDict_SetItem(state.places, key.ptr(), made.ptr()) == 0 ? made : object();
+    return PyDict_SetItem(places, key.ptr(), made.ptr()) == 0 ? made : object();
 }
 
 /// The code object of a C++ coroutine function for one line in it, which is the line of all its instructions: a frame

@@ -125,12 +125,9 @@ constexpr void require_owned_method_parameters() {
 template <class Return, class Binding>
 inline constexpr coroutine_operations operations{take_result<Return, Binding>, Binding::translate};
 
-} // namespace detail
-
-namespace detail {
-
-/// The Python object of type `type` for a coroutine or generator, which is left empty.
-template <frame_kind Kind, class Return, class Yield, class Send>
+/// The Python object of type `type` for a coroutine or generator, which is left empty. `Object` is a coroutine_object,
+/// or more, with a make_empty() for the rest.
+template <class Object = coroutine_object, frame_kind Kind, class Return, class Yield, class Send>
 object adopt(isthmus::detail::resumable<Kind, Return, Yield, Send>& source, PyTypeObject* type,
              const coroutine_operations& known, object keep_alive, int policy) {
     using isthmus::detail::frame_access;
@@ -155,7 +152,7 @@ object adopt(isthmus::detail::resumable<Kind, Return, Yield, Send>& source, PyTy
                          "a C++ generator that is running or being yielded from cannot become a Python object"));
         }
     }
-    auto* const self = PyObject_GC_New(coroutine_object, type);
+    auto* const self = PyObject_GC_New(Object, type);
     object made = checked(reinterpret_cast<PyObject*>(self));
     self->root = nullptr;
     self->operations = &known;
@@ -167,6 +164,9 @@ object adopt(isthmus::detail::resumable<Kind, Return, Yield, Send>& source, PyTy
     self->result_policy = policy;
     ::new (static_cast<void*>(&self->where)) std::source_location(f != nullptr ? f->where : std::source_location());
     ::new (static_cast<void*>(&self->whose_turn)) detail::turn();
+    if constexpr (!std::is_same_v<Object, coroutine_object>) {
+        self->make_empty();
+    }
     PyObject_GC_Track(self);
     if (Kind == frame_kind::coroutine) {
         self->origin = capture_origin();

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <cxxabi.h>
+#include <source_location>
 #include <unistd.h>
 
 namespace isthmus::inline v1::py::detail {
@@ -53,11 +54,17 @@ struct interpreter_state {
     std::atomic<PyObject*> queues{nullptr};           ///< of loop.hpp: the event loops that are known, and their queues
     std::atomic<thread_pool*> pool{nullptr};          ///< of pool.hpp
     std::atomic<PyObject*> trio{nullptr};             ///< of trio.hpp: the module trio.lowlevel
-    PyObject* code_template = nullptr;                ///< of code.hpp: the code object that the others are made from
-    PyObject* places = nullptr;                       ///< of code.hpp: what was made of it, by the place in C++
+    std::atomic<PyObject*> code_template{nullptr};    ///< of code.hpp: the code object that the others are made from
+    std::atomic<PyObject*> places{nullptr};           ///< of code.hpp: what was made of it, by the place in C++
     PyObject* function_types = nullptr;               ///< of function.hpp: its types, by their names
     PyObject* make_model = nullptr;                   ///< of model.hpp: a Python function
     PyTypeObject* view_type = nullptr;                ///< of introspection.hpp
+    std::atomic<PyObject*> body_type{nullptr};        ///< of native.hpp
+    std::atomic<PyObject*> native_code{nullptr};      ///< of native.hpp: of the functions below
+    struct {
+        std::source_location where;
+        PyObject* function = nullptr;
+    } native_functions[64]; ///< of native.hpp: functions whose coroutines await those of a C++ function
 
     /// The state of the current interpreter. Needs its GIL. Throws what Python raises when it cannot be made. O(1).
     static interpreter_state& get();
@@ -104,11 +111,16 @@ inline interpreter_state* interpreter_state::find() {
         Py_XDECREF(owned->queues.exchange(nullptr));
         Py_XDECREF(owned->get_running_loop.exchange(nullptr));
         Py_XDECREF(owned->trio.exchange(nullptr));
-        Py_CLEAR(owned->code_template);
-        Py_CLEAR(owned->places);
+        Py_XDECREF(owned->code_template.exchange(nullptr));
+        Py_XDECREF(owned->places.exchange(nullptr));
         Py_CLEAR(owned->function_types);
         Py_CLEAR(owned->make_model);
         Py_CLEAR(owned->view_type);
+        Py_XDECREF(owned->body_type.exchange(nullptr));
+        Py_XDECREF(owned->native_code.exchange(nullptr));
+        for (auto& cached : owned->native_functions) {
+            Py_CLEAR(cached.function);
+        }
         for (const interned& name : interned_names) {
             Py_CLEAR(owned->*name.field);
         }
