@@ -169,7 +169,8 @@ def check_cpp(block: Block, compiler: str) -> str:
         if block.run:
             return execute([block.file])
     else:
-        execute([compiler, *CPP, f"-I{block.path.parent}", "-fsyntax-only", source])
+        python = system_includes(sysconfig.get_path("include"))
+        execute([compiler, *CPP, f"-I{block.path.parent}", *python, "-fsyntax-only", source])
     return ""
 
 
