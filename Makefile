@@ -14,7 +14,7 @@ export CCACHE_SLOPPINESS := pch_defines,time_macros
 CPP_PRESETS := gcc-release gcc-asan clang-debug clang-release clang-tsan
 
 .PHONY: help setup demo test test-cpp test-must-not-compile test-python test-clauses clauses test-fuzz test-examples \
-        test-installed test-docs test-debugger bench fuzz soak format lint clean
+        test-passthrough passthrough test-installed test-docs test-debugger bench fuzz soak format lint clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,7 +74,13 @@ test-examples: setup ## the tests of the examples
 	    MYPYPATH=$(EXAMPLES):examples/$$example:examples/$$example/tests $(PYTHON) -m mypy --strict examples/$$example || exit; \
 	    PYTHONPATH=$(EXAMPLES) $(PYTHON) -m pytest -q examples/$$example || exit; \
 	done
-	@PYTHONPATH=$(EXAMPLES) $(PYTHON) -m pytest -q examples/minimal
+	@PYTHONPATH=$(EXAMPLES) $(PYTHON) -m pytest -q examples/minimal examples/embed
+
+test-passthrough: setup ## CPython's own tests, with a C++ coroutine around each of theirs, on the newest CPython
+	@tests/passthrough/run --short
+
+passthrough: setup ## the same on every CPython, with debug mode and tracing, and the tests of trio, anyio and uvloop
+	@tests/passthrough/run --write
 
 test-installed: setup ## a project of a user's own, with the installed package
 	@tests/installed/run

@@ -1,4 +1,4 @@
-// isthmus/pybind11.hpp — lets pybind11 bind functions that return a py::coroutine<T>.
+// isthmus/pybind11.hpp — lets pybind11 bind functions that return a py::coroutine<T> or a generator.
 // SPDX-License-Identifier: MIT
 //
 // Include it, and `m.def("fetch", isthmus::py::bind(&fetch))` makes a Python coroutine function. pybind11 has no place
@@ -76,24 +76,24 @@ struct by_pybind11 {
 
 } // namespace detail
 
-/// For `m.def` and `.def`: gives back what it is given, if a coroutine may take its parameters. A closure with captures
-/// is copied into an owner that each coroutine keeps.
+/// For `m.def` and `.def`: gives back what it is given, if a coroutine or generator may take its parameters. A closure
+/// with captures is copied into an owner that each of them keeps.
 template <class Return, class... Parameters>
-    requires detail::is_coroutine<Return>
+    requires detail::outlives_call<Return>
 auto bind(Return (*function)(Parameters...)) {
     detail::require_owned_parameters<Parameters...>();
     detail::register_translator();
     return function;
 }
 template <class Return, class Class, class... Parameters>
-    requires detail::is_coroutine<Return>
+    requires detail::outlives_call<Return>
 auto bind(Return (Class::*method)(Parameters...)) {
     detail::require_owned_parameters<Parameters...>();
     detail::register_translator();
     return method;
 }
 template <class Return, class Class, class... Parameters>
-    requires detail::is_coroutine<Return>
+    requires detail::outlives_call<Return>
 auto bind(Return (Class::*method)(Parameters...) const) {
     detail::require_owned_parameters<Parameters...>();
     detail::register_translator();
@@ -110,7 +110,7 @@ auto bind_closure(Closure closure, Return (Class::*)(Parameters...) const) {
         require_owned_parameters<Parameters...>();
     }
     register_translator();
-    if constexpr (std::is_empty_v<Closure> || !is_plain_coroutine<Return>) {
+    if constexpr (std::is_empty_v<Closure> || !is_ownable<Return>) {
         return closure;
     } else {
         return own_closure(std::move(closure), static_cast<Return (*)(Parameters...)>(nullptr));
@@ -163,14 +163,14 @@ struct type_caster<isthmus::py::self<Class>> {
     }
 };
 
-/// What the casters below share: a coroutine can only be returned.
-template <class Return>
-struct coroutine_caster {
-    static constexpr auto returned_name =
-        make_caster<std::conditional_t<std::is_void_v<Return>, void_type, Return>>::name;
-    static constexpr auto name =
-        const_name("collections.abc.Coroutine[typing.Any, typing.Any, ") + returned_name + const_name("]");
+template <class T>
+inline constexpr auto isthmus_name = make_caster<std::conditional_t<std::is_void_v<T>, void_type, T>>::name;
+template <>
+inline constexpr auto isthmus_name<isthmus::none> = const_name("None");
 
+/// What the casters below share: what they make can only be returned.
+template <class Made>
+struct returned_caster {
     static handle make(auto&& source, isthmus::py::object keep_alive, return_value_policy policy) {
         try {
             return isthmus::py::to_python<isthmus::py::detail::by_pybind11>(std::move(source), std::move(keep_alive),
@@ -181,19 +181,44 @@ struct coroutine_caster {
             throw error_already_set();
         }
     }
-};
-
-template <class Return>
-struct type_caster<isthmus::py::coroutine<Return>> : coroutine_caster<Return> {
-    static handle cast(isthmus::py::coroutine<Return>&& source, return_value_policy policy, handle parent) {
-        return type_caster::make(std::move(source), isthmus::py::object::borrow(parent.ptr()), policy);
+    static handle cast(Made&& source, return_value_policy policy, handle parent) {
+        return make(std::move(source), isthmus::py::object::borrow(parent.ptr()), policy);
     }
 };
 
 template <class Return>
-struct type_caster<isthmus::py::detail::owned_coroutine<Return>> : coroutine_caster<Return> {
-    static handle cast(isthmus::py::detail::owned_coroutine<Return>&& source, return_value_policy policy,
-                       handle parent) {
+inline constexpr auto coroutine_name =
+    const_name("collections.abc.Coroutine[typing.Any, typing.Any, ") + isthmus_name<Return> + const_name("]");
+
+template <class Return, class Yield, class Send>
+struct type_caster<isthmus::coroutine<Return, Yield, Send>> : returned_caster<isthmus::coroutine<Return, Yield, Send>> {
+    static constexpr auto name = coroutine_name<Return>;
+};
+
+template <class Return, class Yield, class Send>
+struct type_caster<isthmus::any_coroutine<Return, Yield, Send>>
+    : returned_caster<isthmus::any_coroutine<Return, Yield, Send>> {
+    static constexpr auto name = coroutine_name<Return>;
+};
+
+template <class Yield, class Send, class Return>
+struct type_caster<isthmus::generator<Yield, Send, Return>> : returned_caster<isthmus::generator<Yield, Send, Return>> {
+    static constexpr auto name = const_name("collections.abc.Generator[") + isthmus_name<Yield> + const_name(", ") +
+                                 isthmus_name<Send> + const_name(", ") + isthmus_name<Return> + const_name("]");
+};
+
+/// A generator that can be awaited has no type of its own in Python's typing.
+template <class Yield, class Send, class Return>
+struct type_caster<isthmus::generator_based_coroutine<Yield, Send, Return>>
+    : returned_caster<isthmus::generator_based_coroutine<Yield, Send, Return>> {
+    static constexpr auto name = make_caster<isthmus::generator<Yield, Send, Return>>::name;
+};
+
+template <class Made>
+struct type_caster<isthmus::py::detail::owned<Made>> : returned_caster<isthmus::py::detail::owned<Made>> {
+    static constexpr auto name = make_caster<Made>::name;
+
+    static handle cast(isthmus::py::detail::owned<Made>&& source, return_value_policy policy, handle parent) {
         isthmus::py::object keep = std::move(source.owner);
         if (parent) {
             keep = isthmus::py::checked(PyTuple_Pack(2, parent.ptr(), keep.ptr()));
@@ -203,17 +228,16 @@ struct type_caster<isthmus::py::detail::owned_coroutine<Return>> : coroutine_cas
 };
 
 template <class Return>
-struct type_caster<isthmus::py::detail::native_coroutine<Return>> : coroutine_caster<Return> {
-    static handle cast(isthmus::py::detail::native_coroutine<Return>&& source, return_value_policy policy,
-                       handle parent) {
-        return type_caster::make(std::move(source), isthmus::py::object::borrow(parent.ptr()), policy);
-    }
+struct type_caster<isthmus::py::detail::native_coroutine<Return>>
+    : returned_caster<isthmus::py::detail::native_coroutine<Return>> {
+    static constexpr auto name = make_caster<isthmus::py::coroutine<Return>>::name;
 };
 
 template <class Return>
-struct type_caster<isthmus::py::detail::awaited_coroutine<Return>> : coroutine_caster<Return> {
+struct type_caster<isthmus::py::detail::awaited_coroutine<Return>>
+    : returned_caster<isthmus::py::detail::awaited_coroutine<Return>> {
     static constexpr auto name =
-        const_name("collections.abc.Generator[typing.Any, typing.Any, ") + type_caster::returned_name + const_name("]");
+        const_name("collections.abc.Generator[typing.Any, typing.Any, ") + isthmus_name<Return> + const_name("]");
 
     static handle cast(isthmus::py::detail::awaited_coroutine<Return>&& source, return_value_policy policy,
                        handle parent) {

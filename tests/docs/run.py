@@ -1,7 +1,8 @@
 """Compiles and runs every fenced code block of *.md, docs/**/*.md and examples/sansio/*.md, so that none can rot.
 
 ``cpp``             is compiled with our warnings as errors, and run if it has a ``main``. A block with NB_MODULE or
-                    PYBIND11_MODULE becomes an extension module for the ``python`` blocks of the same file.
+                    PYBIND11_MODULE becomes an extension module for the ``python`` blocks of the same file. One with
+                    Py_Initialize embeds Python.
 ``python``          is run.
 ``console``, ``sh`` must consist of commands that are known here; a make target must exist.
 ``cmake``           each line must stand in a CMakeLists.txt of tests/installed, which is built by that suite.
@@ -146,13 +147,25 @@ def build_module(block: Block, compiler: str, library: str, module: str) -> None
     execute([compiler, *CPP, *flags, *includes, block.file.with_suffix(".cpp"), *objects, "-o", target])
 
 
+def embedding() -> list[str | Path]:
+    """What a program with a Python in it is compiled and linked with."""
+    folder, version = sysconfig.get_config_var("LIBDIR"), sysconfig.get_config_var("LDVERSION")
+    return [
+        *system_includes(sysconfig.get_path("include")),
+        f"-L{folder}",
+        f"-Wl,-rpath,{folder}",
+        f"-lpython{version}",
+    ]
+
+
 def check_cpp(block: Block, compiler: str) -> str:
     source = block.file.with_suffix(".cpp")
     source.write_text(block.text)
     if module := MODULE.search(block.text):
         build_module(block, compiler, module[1], module[2])
     elif MAIN.search(block.text):
-        execute([compiler, *CPP, f"-I{block.path.parent}", source, "-o", block.file])
+        python = embedding() if "Py_Initialize" in block.text else []
+        execute([compiler, *CPP, f"-I{block.path.parent}", source, *python, "-o", block.file])
         if block.run:
             return execute([block.file])
     else:

@@ -111,6 +111,21 @@ NB_MODULE(nb_bindings, m) {
     const std::function<py::coroutine<int>(int)> tripled = [](int n) -> py::coroutine<int> { co_return 3 * n; };
     m.def("std_function", tripled);
 
+    m.def("plain", &plain);
+    m.def("erased_add", &erased_add);
+    m.def("count", &count);
+    m.def("join", &join);
+    m.def("count_as_coroutine", &count_as_coroutine);
+    m.def("hidden_reference_in_generator", &hidden_reference_in_generator);
+    m.def("make_counter", [](int base) {
+        const auto held = std::make_shared<tracked>();
+        return nb::cpp_function([base, held](int limit) -> isthmus::generator<int> {
+            for (int i = 0; i < limit; ++i) {
+                co_yield base + i + 0 * static_cast<int>(held.use_count());
+            }
+        });
+    });
+
     nb::class_<item>(m, "Item").def_ro("number", &item::number);
     nb::class_<box>(m, "Box")
         .def(nb::init<int>())
@@ -122,6 +137,8 @@ NB_MODULE(nb_bindings, m) {
         .def("pointer", &box::pointer, nb::rv_policy::reference_internal)
         .def("copy", &box::copy)
         .def_static("one", &box::one)
+        .def("references", &box::references, nb::rv_policy::reference_internal)
+        .def("copies", &box::copies)
         .def("by_lambda", [](box& self, int times) -> py::coroutine<int> { co_return self.number() * times; })
         .def("by_const_lambda", [](const box& self) -> py::coroutine<int> { co_return self.number(); })
         .def("by_pointer_lambda", [](box* self) -> py::coroutine<int> { co_return self->number(); })

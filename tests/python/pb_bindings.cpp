@@ -104,6 +104,21 @@ PYBIND11_MODULE(pb_bindings, m) {
     const std::function<py::coroutine<int>(int)> tripled = [](int n) -> py::coroutine<int> { co_return 3 * n; };
     m.def("std_function", py::bind(tripled));
 
+    m.def("plain", py::bind(&plain));
+    m.def("erased_add", py::bind(&erased_add));
+    m.def("count", py::bind(&count));
+    m.def("join", py::bind(&join));
+    m.def("count_as_coroutine", py::bind(&count_as_coroutine));
+    m.def("hidden_reference_in_generator", &hidden_reference_in_generator);
+    m.def("make_counter", [](int base) {
+        const auto held = std::make_shared<tracked>();
+        return pb::cpp_function(py::bind([base, held](int limit) -> isthmus::generator<int> {
+            for (int i = 0; i < limit; ++i) {
+                co_yield base + i + 0 * static_cast<int>(held.use_count());
+            }
+        }));
+    });
+
     pb::classh<item>(m, "Item").def_readonly("number", &item::number);
     pb::class_<box>(m, "Box")
         .def(pb::init<int>())
@@ -115,6 +130,8 @@ PYBIND11_MODULE(pb_bindings, m) {
         .def("pointer", py::bind(&box::pointer), pb::return_value_policy::reference_internal)
         .def("copy", py::bind(&box::copy))
         .def_static("one", py::bind(&box::one))
+        .def("references", py::bind(&box::references), pb::return_value_policy::reference_internal)
+        .def("copies", py::bind(&box::copies))
         .def("by_lambda",
              py::bind_method([](box& self, int times) -> py::coroutine<int> { co_return self.number() * times; }))
         .def("by_const_lambda", py::bind_method([](const box& self) -> py::coroutine<int> { co_return self.number(); }))

@@ -25,13 +25,13 @@ object to_result(py::coroutine<Return>&& made) {
         return py::to_native(std::move(made));
     }
 }
-template <route, class Return>
-object to_result(isthmus::task<Return>&& made) {
-    return py::to_python(std::move(made));
-}
 template <route, class T>
 object to_result(T&& value) {
-    return py::converter<std::remove_cvref_t<T>>::to_python(std::forward<T>(value));
+    if constexpr (requires { py::to_python(std::move(value)); }) {
+        return py::to_python(std::move(value));
+    } else {
+        return py::converter<std::remove_cvref_t<T>>::to_python(std::forward<T>(value));
+    }
 }
 
 template <route Route, class Return, class... Parameters, std::size_t... I>
@@ -66,6 +66,22 @@ template <auto Function, route Route = route::own>
 PyMethodDef def(const char* name) {
     return {name, reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(binding<Function, Route>::call)),
             METH_FASTCALL, nullptr};
+}
+
+/// What all test modules can do: run in interpreters with GILs of their own, and without any GIL.
+inline PyModuleDef_Slot slots[] = {
+#if PY_VERSION_HEX >= 0x030C0000
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
+#if PY_VERSION_HEX >= 0x030D0000
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {0, nullptr},
+};
+
+/// A module with these functions, for PyModuleDef_Init.
+inline PyModuleDef define(const char* name, PyMethodDef* functions) noexcept {
+    return {PyModuleDef_HEAD_INIT, name, nullptr, 0, functions, slots, nullptr, nullptr, nullptr};
 }
 
 /// Writes to a list when it is destroyed: the C++ counterpart of a `finally` block.

@@ -275,10 +275,8 @@ PyMethodDef functions[] = {
     {nullptr, nullptr, 0, nullptr},
 };
 
-PyModuleDef module = {
-    PyModuleDef_HEAD_INIT, "raw_exceptions", nullptr, 0, functions, nullptr, nullptr, nullptr, nullptr,
-};
+PyModuleDef module = raw::define("raw_exceptions", functions);
 
 } // namespace
 
-PyMODINIT_FUNC PyInit_raw_exceptions() { return PyModule_Create(&module); }
+PyMODINIT_FUNC PyInit_raw_exceptions() { return PyModuleDef_Init(&module); }

@@ -4,6 +4,7 @@
 #include "raw.hpp"
 
 #include <exception>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -108,6 +109,51 @@ py::coroutine<object> await_kept_erased(object awaited) {
 }
 void release_kept() { kept_holder().reset(); }
 
+/// Like hold(), but visible: the first of `held` is this coroutine's, the next that of the one it awaits, and so on.
+py::coroutine<object> show(object held, object awaited, object log) {
+    const raw::guard ended(log, "ended");
+    auto mine = co_await py::make_visible(object::borrow(PyList_GetItem(held.ptr(), 0)));
+    object others = py::checked(PyList_GetSlice(held.ptr(), 1, PyList_GET_SIZE(held.ptr())));
+    held.reset();
+    if (PyList_GET_SIZE(others.ptr()) != 0) {
+        co_await show(std::move(others), std::move(awaited), std::move(log));
+    } else {
+        others.reset();
+        co_await py::await(std::move(awaited));
+    }
+    co_return *mine;
+}
+
+/// Containers of references, which come and go: each one awaited is put in, or taken out if it is there.
+py::coroutine<object> collect(object awaited) {
+    auto by_number = co_await py::make_visible(std::map<int, object>());
+    auto all = co_await py::make_visible(std::vector<std::pair<std::optional<object>, int>>());
+    while (true) {
+        object got = co_await py::await(awaited);
+        if (got.is_none()) {
+            co_return got;
+        }
+        by_number->insert_or_assign(static_cast<int>(by_number->size()), got);
+        all->emplace_back(std::nullopt, 0);
+        all->emplace_back(std::move(got), 1);
+    }
+}
+
+/// Variables that end in another order than they began.
+py::coroutine<object> outlive(object first, object second, object awaited) {
+    auto one = co_await py::make_visible(std::optional<object>());
+    {
+        py::visible<object> two = co_await py::make_visible(std::move(first));
+        co_await py::await(awaited);
+        *one = *two;
+    }
+    co_await py::await(awaited);
+    auto three = co_await py::make_visible(std::move(second));
+    *one = std::nullopt;
+    co_await py::await(awaited);
+    co_return *three;
+}
+
 /// Destroys its own Python object: `cell` is a list with the only reference to it.
 py::coroutine<object> drop_oneself(object cell, object awaited) {
     const raw::guard ended(cell, "ended");
@@ -127,6 +173,9 @@ PyMethodDef functions[] = {
     raw::def<drop_coroutine_elsewhere>("drop_coroutine_elsewhere"),
     raw::def<release_statics>("release_statics"),
     raw::def<hold>("hold"),
+    raw::def<show>("show"),
+    raw::def<collect>("collect"),
+    raw::def<outlive>("outlive"),
     raw::def<drop_oneself>("drop_oneself"),
     raw::def<await_erased>("await_erased"),
     raw::def<await_kept_erased>("await_kept_erased"),
@@ -134,10 +183,8 @@ PyMethodDef functions[] = {
     {nullptr, nullptr, 0, nullptr},
 };
 
-PyModuleDef module = {
-    PyModuleDef_HEAD_INIT, "raw_lifetime", nullptr, 0, functions, nullptr, nullptr, nullptr, nullptr,
-};
+PyModuleDef module = raw::define("raw_lifetime", functions);
 
 } // namespace
 
-PyMODINIT_FUNC PyInit_raw_lifetime() { return PyModule_Create(&module); }
+PyMODINIT_FUNC PyInit_raw_lifetime() { return PyModuleDef_Init(&module); }

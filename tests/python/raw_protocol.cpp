@@ -250,40 +250,24 @@ PyMethodDef functions[] = {
     raw::def<iter_send>("iter_send"),
     raw::def<throw_from_cpp>("throw_from_cpp"),
     raw::def<started_as_native>("started_as_native"),
+    // The same, as objects of CPython's own coroutine type.
+    raw::def<value, raw::route::native>("native_value"),
+    raw::def<nothing, raw::route::native>("native_nothing"),
+    raw::def<pass_through, raw::route::native>("native_pass_through"),
+    raw::def<guarded, raw::route::native>("native_guarded"),
+    raw::def<catch_std_exception, raw::route::native>("native_catch_std_exception"),
+    raw::def<yields, raw::route::native>("native_yields"),
+    raw::def<deep, raw::route::native>("native_deep"),
+    raw::def<deep_guarded, raw::route::native>("native_deep_guarded"),
+    raw::def<deep_plain, raw::route::native>("native_deep_plain"),
+    raw::def<by_reference, raw::route::native>("native_by_reference"),
+    raw::def<script<false>, raw::route::native>("native_script"),
+    raw::def<script<true>, raw::route::native>("native_quiet_script"),
     {nullptr, nullptr, 0, nullptr},
 };
 
-// The same, as objects of CPython's own coroutine type.
-PyMethodDef native_functions[] = {
-    raw::def<value, raw::route::native>("value"),
-    raw::def<nothing, raw::route::native>("nothing"),
-    raw::def<pass_through, raw::route::native>("pass_through"),
-    raw::def<guarded, raw::route::native>("guarded"),
-    raw::def<catch_std_exception, raw::route::native>("catch_std_exception"),
-    raw::def<yields, raw::route::native>("yields"),
-    raw::def<deep, raw::route::native>("deep"),
-    raw::def<deep_guarded, raw::route::native>("deep_guarded"),
-    raw::def<deep_plain, raw::route::native>("deep_plain"),
-    raw::def<by_reference, raw::route::native>("by_reference"),
-    raw::def<script<false>, raw::route::native>("script"),
-    raw::def<script<true>, raw::route::native>("quiet_script"),
-    {nullptr, nullptr, 0, nullptr},
-};
-
-PyModuleDef native_module = {
-    PyModuleDef_HEAD_INIT, "native_route", nullptr, 0, native_functions, nullptr, nullptr, nullptr, nullptr,
-};
-PyModuleDef module = {
-    PyModuleDef_HEAD_INIT, "raw_protocol", nullptr, 0, functions, nullptr, nullptr, nullptr, nullptr,
-};
+PyModuleDef module = raw::define("raw_protocol", functions);
 
 } // namespace
 
-PyMODINIT_FUNC PyInit_raw_protocol() {
-    object made = object::steal(PyModule_Create(&module));
-    const object native = object::steal(made ? PyModule_Create(&native_module) : nullptr);
-    if (!native || PyModule_AddObjectRef(made.ptr(), "native_route", native.ptr()) != 0) {
-        return nullptr;
-    }
-    return made.release();
-}
+PyMODINIT_FUNC PyInit_raw_protocol() { return PyModuleDef_Init(&module); }

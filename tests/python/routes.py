@@ -18,7 +18,12 @@ import native
 import raw_protocol
 from support import Boom, Iterator, Recorder, awaitable, functions_in, outcome
 
-ROUTES = {"`to_python` (default)": raw_protocol, "`to_native`": raw_protocol.native_route}
+native_route = types.SimpleNamespace(
+    **{name.removeprefix("native_"): f for name, f in vars(raw_protocol).items() if name.startswith("native_")}
+)
+"""The functions of raw_protocol, whose coroutines are of CPython's own type."""
+
+ROUTES = {"`to_python` (default)": raw_protocol, "`to_native`": native_route}
 
 
 def raises(error: type[BaseException], call: Callable[..., Any], *arguments: Any) -> bool:

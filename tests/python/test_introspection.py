@@ -1,4 +1,4 @@
-"""What Python's tools see of a C++ coroutine: attributes, code objects, frames. Clauses 1, 8, 9, 16, 18, 19 and 20."""
+"""What Python's tools see of a C++ coroutine: attributes, code objects, frames, the levels of a chain."""
 
 import asyncio
 import copy
@@ -106,7 +106,7 @@ def test_8_8_8_9_created_and_closed(language: Any) -> None:
         assert attributes(coroutine) == expected("CORO_CLOSED")
 
 
-def test_8_2_8_8_8_9_running(language: Any) -> None:
+def test_5_24_8_2_8_8_8_9_running(language: Any) -> None:
     """Also while it runs because a child runs, or because something is thrown into what it awaits or that is closed."""
     seen: list[Any] = []
 
@@ -575,6 +575,39 @@ def test_8_3_chains_cross_languages() -> None:
     coroutine.close()
 
 
+def test_8_3_modules_show_each_others_coroutines() -> None:
+    iterator = Iterator(1)
+    inner = raw_protocol.deep(2, iterator)
+    coroutine = raw_introspection.outer(inner)
+    coroutine.send(None)
+    *levels, leaf = walk(coroutine)
+    assert [level.__name__ for level in levels] == ["outer", "middle", "inner", "deep", "deep"]
+    assert levels[3] is inner
+    assert leaf is iterator
+    assert type(levels[1]) is type(levels[4])
+    assert [level.cr_frame.f_globals["__name__"] for level in levels[2:4]] == ["raw_introspection", "raw_protocol"]
+    coroutine.close()
+
+
+def test_looking_leaks_nothing() -> None:
+    def look() -> None:
+        coroutine = raw_introspection.outer(Iterator(1))
+        coroutine.send(None)
+        for level in [*walk(coroutine)[:-1], coroutine.__await__()]:
+            attributes(level)
+            repr(level)
+        coroutine.close()
+
+    def blocks() -> int:
+        for _ in range(100):
+            look()
+        collect()
+        return sys.getallocatedblocks()
+
+    blocks()
+    assert abs(blocks() - blocks()) < 50
+
+
 def test_8_2_7_9_a_level_that_somebody_else_drives() -> None:
     iterator = Recorder(1, 2, result=3)
     raw_introspection.keep(iterator)
@@ -613,7 +646,7 @@ def test_8_3_a_completion_is_awaited_as_a_future(loop: str) -> None:
 # ---- the wrapper ---------------------------------------------------------------------------------
 
 
-def test_20_2_the_wrapper_has_the_attributes() -> None:
+def test_the_wrapper_has_the_attributes() -> None:
     coroutine = raw_introspection.outer(Iterator(1))
     wrapper = coroutine.__await__()
     for drive in (lambda: None, lambda: wrapper.send(None), wrapper.close):
@@ -683,7 +716,7 @@ def call_graph(task: Any) -> list[str]:
 
 
 @pytest.mark.skipif(VERSION < (3, 14), reason="new in 3.14")
-def test_18_11_20_2_the_call_graph_has_all_levels() -> None:
+def test_18_11_the_call_graph_has_all_levels() -> None:
     async def main() -> None:
         future = asyncio.get_running_loop().create_future()
         leaf = raw_introspection.outer(future)

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import re
 import sys
 import threading
 import warnings
@@ -27,6 +28,8 @@ from support import (
     do_await,
     do_call,
     do_log,
+    do_raise,
+    do_return,
     do_yield,
     finish,
     outcome,
@@ -43,6 +46,16 @@ class Thing:
         self.held = held
         self.me: Thing | None = None
         self.coroutine: Any = None
+
+
+class Once:
+    """Awaiting it takes one item of an iterator."""
+
+    def __init__(self, iterator: Iterator) -> None:
+        self.iterator = iterator
+
+    def __await__(self) -> Any:
+        yield next(self.iterator)
 
 
 def reenter() -> None:
@@ -164,6 +177,52 @@ def test_a_live_object_is_never_cleared(language: Any) -> None:
     assert awaited.calls == [("next",), ("close",)]
 
 
+def test_12_5_10_000_abandoned_tasks_are_collected(language: Any) -> None:
+    """Each is in a cycle with the Future that it waits for."""
+    number = 10_000 if not SANITIZED else 1000
+    log: list[str] = []
+    alive: list[int] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda *_: None)
+
+        class Future(asyncio.Future[None]):
+            def __del__(self) -> None:
+                alive.pop()
+
+        for _ in range(number):
+            asyncio.create_task(language.guarded(Future(loop=loop), log))  # noqa: RUF006
+            alive.append(1)
+        await asyncio.sleep(0)
+        collect()
+        await asyncio.sleep(0)
+
+    threshold = gc.get_threshold()
+    gc.set_threshold(1000, 5, 5)
+    try:
+        run(main())
+    finally:
+        gc.set_threshold(*threshold)
+    assert log == GUARDS * number
+    assert alive == []
+
+
+def test_12_5_frozen_garbage_is_left_alone(language: Any) -> None:
+    log: list[str] = []
+    coroutine = language.guarded(awaited := Recorder(1), log)
+    coroutine.send(None)
+    awaited.coroutine = coroutine  # type: ignore[attr-defined]
+    gc.freeze()
+    del awaited, coroutine
+    collect()
+    assert log == []
+    gc.unfreeze()
+    collect()
+    assert log == GUARDS
+    gc.freeze()  # as conftest.py has left it
+
+
 def test_collecting_at_any_moment(language: Any) -> None:
     """The collector runs while a chain runs, while it is suspended, while it is closed and while it is destroyed."""
     threshold = gc.get_threshold()
@@ -201,6 +260,113 @@ def test_a_parameter_is_not_seen_by_the_collector_but_released() -> None:
     del coroutine
     collect()
     assert reference() is None
+
+
+def test_nor_are_the_arguments_of_one_that_never_started() -> None:
+    """As before the start there is no variable that could be visible."""
+    held = Thing()
+    held.coroutine = raw_lifetime.show([held], Iterator(1), [])
+    reference = weakref.ref(held)
+    del held
+    collect()
+    assert reference() is not None
+    reference().coroutine.close()  # type: ignore[union-attr]
+    collect()
+    assert reference() is None
+
+
+# ---- variables that the collector sees -----------------------------------------------------------
+
+
+def seen(coroutine: Any) -> list[Any]:
+    """What the collector sees that a coroutine holds."""
+    return [held for held in gc.get_referents(coroutine) if held is not type(coroutine)]
+
+
+@pytest.mark.parametrize("levels", [1, 3])
+def test_12_5_a_cycle_through_visible_variables(levels: int) -> None:
+    log: list[str] = []
+    for _ in range(3):
+        things = [Thing() for _ in range(levels)]
+        for thing in things:
+            thing.coroutine = raw_lifetime.show([Thing(), thing], Iterator(1), log)
+            thing.coroutine.send(None)
+        coroutine = raw_lifetime.show(list(things), Iterator(1), log)
+        coroutine.send(None)
+        things[-1].me = coroutine
+        references = [weakref.ref(thing) for thing in (*things, coroutine)]
+        del thing, things, coroutine
+        assert log == []
+        collect()
+        assert [reference() for reference in references] == [None] * (levels + 1)
+        assert log == ["ended"] * (3 * levels)
+        log.clear()
+
+
+def test_12_5_what_is_visible_is_seen_once_for_each_reference() -> None:
+    things = [Thing(), Thing(), Thing()]
+    awaited = Iterator(1)
+    coroutine = raw_lifetime.show(things, awaited, [])
+    assert seen(coroutine) == []
+    coroutine.send(None)
+    assert sorted(map(id, seen(coroutine))) == sorted(map(id, [*things, awaited]))
+    assert outcome(coroutine.send, None) == ("returned", things[0])
+    assert seen(coroutine) == []
+
+
+def test_12_5_nothing_is_seen_of_a_running_chain() -> None:
+    sights: list[Any] = []
+    thing = Thing()
+    look = native.script([do_call(lambda _: sights.append(seen(coroutine))), do_yield(1)])
+    coroutine = raw_lifetime.show([thing, thing], look, [])
+    coroutine.send(None)
+    assert sights == [[]]
+    assert seen(coroutine) == [look, thing, thing]
+    coroutine.close()
+
+
+def test_12_5_containers_change_what_is_seen() -> None:
+    things = [Thing() for _ in range(5)]
+
+    class Source:
+        def __await__(self) -> Any:
+            return (yield)
+
+    coroutine = raw_lifetime.collect(Source())
+    coroutine.send(None)
+    for i, thing in enumerate(things):
+        coroutine.send(thing)
+        held = [other for other in seen(coroutine) if type(other) is Thing]
+        assert sorted(map(id, held)) == sorted(map(id, things[: i + 1] * 2))
+    things[0].coroutine = coroutine
+    references = [weakref.ref(thing) for thing in things]
+    del coroutine, thing, held, things
+    collect()
+    assert [reference() for reference in references] == [None] * 5
+
+
+def test_12_5_visible_variables_end_in_any_order() -> None:
+    first, second, awaited = Thing(), Thing(), Iterator(1, 2, 3)
+    expected = [[first], [first], [second]]
+    coroutine = raw_lifetime.outlive(first, second, Once(awaited))
+    for things in expected:
+        coroutine.send(None)
+        assert [held for held in seen(coroutine) if type(held) is Thing] == things
+    assert outcome(coroutine.send, None) == ("returned", second)
+
+
+def test_12_5_what_is_visible_and_alive_is_never_cleared() -> None:
+    log: list[str] = []
+    thing = Thing(1, 2, 3)
+    before = dict(thing.__dict__)
+    cycle = Thing()
+    cycle.coroutine = raw_lifetime.show([thing, cycle], Iterator(1), log)
+    cycle.coroutine.send(None)
+    del cycle
+    collect()
+    assert log == ["ended"] * 2
+    assert thing.__dict__ == before
+    assert sys.getrefcount(thing) == 2
 
 
 # ---- dying ---------------------------------------------------------------------------------------
@@ -246,6 +412,107 @@ def test_a_coroutine_that_ignores_its_death_is_destroyed_anyway(language: Any, u
     del held, steps
     collect()
     assert reference() is None
+
+
+class Reports:
+    """What sys.unraisablehook is told, as (exception, text, object) with the object's name in the place of its repr."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.all: list[tuple[Any, str | None, Any]] = []
+        monkeypatch.setattr(sys, "unraisablehook", self.add)
+
+    def add(self, report: Any) -> None:
+        text = report.err_msg and re.sub(r"<coroutine object (\w+) at 0x\w+>", r"\1", report.err_msg)
+        self.all.append((report.exc_value, text, report.object))
+
+    def take(self) -> list[tuple[Any, str | None, str | None]]:
+        """The type of each exception, the text, and the name of the object."""
+        taken = [(type(e), text, about and about.__name__) for e, text, about in self.all]
+        self.all.clear()
+        return taken
+
+
+@pytest.mark.parametrize("steps", [[do_raise(Boom())], [do_raise(KeyboardInterrupt())], [do_yield(2)]])
+def test_12_3_how_errors_are_reported(language: Any, monkeypatch: pytest.MonkeyPatch, steps: list[Any]) -> None:
+    reports = Reports(monkeypatch)
+    coroutine = language.script([do_yield(1, GeneratorExit, steps)])
+    coroutine.send(None)
+    del coroutine
+    ((error, text, about),) = reports.take()
+    assert error in (Boom, KeyboardInterrupt, RuntimeError)
+    if VERSION >= (3, 14):
+        assert (text, about) == ("Exception ignored while closing generator script", None)
+    else:
+        assert (text, about) == (None, "script")
+
+
+def test_11_6_11_7_how_warnings_are_reported(language: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Missing(Exception):
+        pass
+
+    def fail(_: object) -> None:
+        raise Missing
+
+    def dies(action: str, hook: Any) -> list[Any]:
+        with monkeypatch.context() as changed, warnings.catch_warnings(record=True) as shown:
+            warnings.simplefilter(action)  # type: ignore[arg-type]
+            changed.setattr(warnings, "_warn_unawaited_coroutine", hook)
+            if hook is None:
+                changed.delattr(warnings, "_warn_unawaited_coroutine")
+            language.value(1)
+        assert [str(w.message) for w in shown] in ([], ["coroutine 'value' was never awaited"])
+        assert (shown == []) == (action == "error")
+        return reports.take()
+
+    reports = Reports(monkeypatch)
+    new = VERSION >= (3, 14)
+    rest = ("Exception ignored while finalizing coroutine value", None) if new else (None, "value")
+    own = warnings._warn_unawaited_coroutine  # type: ignore[attr-defined]
+    assert dies("error", own) == [(RuntimeWarning, *rest)]
+    assert dies("error", None) == [(RuntimeWarning, *rest)]
+    assert dies("always", None) == []
+    assert dies("always", fail) == [(Missing, *rest)]
+    assert dies("error", fail) == [(Missing, *rest), (RuntimeWarning, *rest)]
+
+
+def test_11_3_11_5_the_warning_of_one_that_dies_through_others(language: Any) -> None:
+    """Through its wrapper, and in a cycle: it comes with its origin."""
+    before = sys.get_coroutine_origin_tracking_depth()
+    sys.set_coroutine_origin_tracking_depth(1)
+    try:
+        cycle = Thing(language.value(2))
+        cycle.me = cycle
+        holders: list[Any] = [language.value(1).__await__(), cycle]
+        del cycle
+    finally:
+        sys.set_coroutine_origin_tracking_depth(before)
+    while holders:
+        with warnings.catch_warnings(record=True) as shown:
+            warnings.simplefilter("always")
+            holders.pop()
+            collect()
+        (warning,) = shown
+        head, _, origin = str(warning.message).partition("\n")
+        assert head == "coroutine 'value' was never awaited"
+        assert origin.startswith("Coroutine created at (most recent call last)\n  File ")
+        assert warning.source.cr_origin[0][0] == __file__  # type: ignore[union-attr]
+
+
+def test_12_5_resurrection_by_the_report_of_an_error(language: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hook keeps what dies (until 3.13): it can be used, and is not finalised again."""
+    saved: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda report: saved.append(report.object))
+    endings = ([do_raise(Boom())], [do_yield(2), do_return(3)])
+    for handler, expected in zip(endings, ("raised", "returned"), strict=True):
+        coroutine = language.script([do_yield(1, GeneratorExit, handler)])
+        coroutine.send(None)
+        del coroutine
+        coroutine = saved.pop()
+        if VERSION < (3, 14):
+            assert outcome(coroutine.send, None)[0] == expected
+        del coroutine
+        collect()
+    assert saved == []
 
 
 def test_a_coroutine_that_destroys_its_own_object() -> None:
@@ -400,6 +667,114 @@ def test_many_threads_resume_and_destroy(language: Any) -> None:
         sys.setswitchinterval(interval)
     assert len(finished) == 4
     shared.close()
+
+
+def in_threads(*works: Callable[[], None]) -> None:
+    """Runs them at the same time, with a switch of threads wherever one can be."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    start = threading.Barrier(len(works))
+    errors: list[BaseException] = []
+
+    def run(work: Callable[[], None]) -> None:
+        start.wait()
+        try:
+            work()
+        except BaseException as e:
+            errors.append(e)
+
+    try:
+        threads = [threading.Thread(target=run, args=[work]) for work in works]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    if errors:
+        raise errors[0]
+
+
+BUSY = "coroutine already executing"
+
+
+def test_2_8_13_2_threads_that_race_to_send() -> None:
+    """Each step is made once. The object that is sent may run Python code, but not where the coroutine can be lost."""
+    items = list(range(3000))
+    shared = raw_protocol.deep(3, raw_protocol.yields(items))
+    got: list[list[Any]] = [[] for _ in range(4)]
+
+    def work(mine: list[Any]) -> None:
+        while True:
+            how, what = outcome(shared.send, None)
+            if how == "yielded":
+                mine.append(what)
+            elif how == "returned" or type(what) is RuntimeError:
+                return
+            else:
+                assert (type(what), str(what)) == (ValueError, BUSY)
+
+    in_threads(*(lambda mine=mine: work(mine) for mine in got))  # type: ignore[misc]
+    assert sorted(item for mine in got for item in mine) == items
+    assert all(mine == sorted(mine) for mine in got)
+
+
+def test_2_8_13_2_threads_that_race_in_every_way(unraisable: list[Any]) -> None:
+    """Without a GIL too: whoever comes at the wrong time gets an error, and nothing else happens."""
+    allowed = {BUSY, "cannot reuse already awaited coroutine", "coroutine is being awaited already", "boom"}
+    rounds = 50 if not SANITIZED else 10
+
+    def awaits(coroutine: Any) -> Any:
+        outer = raw_protocol.pass_through(coroutine)
+        try:
+            return outer.send(None)
+        finally:
+            outer.close()
+
+    def names(coroutine: Any) -> Any:
+        coroutine.__qualname__ = f"name {coroutine.__name__}"
+        return repr(coroutine)
+
+    calls: list[Callable[[Any], Any]] = [
+        lambda c: c.send(None),
+        lambda c: c.throw(Boom("boom")),
+        lambda c: next(c.__await__()),
+        lambda c: c.close(),
+        lambda c: gc.get_referents(c),
+        awaits,
+        names,
+    ]
+
+    def make(i: int) -> Any:
+        awaitables: list[Callable[[], Any]] = [
+            lambda: Recorder(1, 2, 3),
+            lambda: raw_protocol.yields([1, 2, 3]),
+            lambda: raw_protocol.pass_through(Iterator(1, 2)),
+        ]
+        awaited = awaitables[i % 3]()
+        return raw_protocol.guarded(awaited, []) if i % 2 else raw_protocol.deep(3, awaited)
+
+    for i in range(rounds):
+        shared = [make(i + k) for k in range(3)]
+        for coroutine in shared:
+            coroutine.send(None)
+        shared.append(raw_protocol.value(1))
+
+        def work(mine: int, shared: list[Any] = shared) -> None:
+            for k in range(len(calls)):
+                for coroutine in shared:
+                    how, what = outcome(calls[(k * mine + mine) % len(calls)], coroutine)
+                    assert how != "raised" or str(what) in allowed, repr(what)
+            shared.clear()
+
+        in_threads(*(lambda mine=mine: work(mine) for mine in (1, 3, 5, 7)))  # type: ignore[misc]
+        for coroutine in shared:
+            coroutine.close()
+    collect()
+    assert {str(error) for error, _ in unraisable} <= {
+        BUSY
+    }  # of one that dies while another thread drives what it awaits
+    unraisable.clear()
 
 
 # ---- the end of the interpreter ------------------------------------------------------------------

@@ -27,7 +27,7 @@ import routes
 import test_protocol
 from support import VERSION, Boom, Iterator, Recorder, collect, finish, functions_in, outcome, run
 
-ROUTE = raw_protocol.native_route
+ROUTE = routes.native_route
 SOURCE = Path(__file__).parent / "raw_protocol.cpp"
 
 # ---- the tests of test_protocol.py ---------------------------------------------------------------

@@ -290,8 +290,8 @@ def test_the_await_chain_of_cpp_names_what_python_awaits() -> None:
     source = str(Path(__file__).with_name("raw_tracebacks.cpp"))
     places = [f'File "{source}", line {line_of(source, "deep", f"// {comment}")}' for comment in ("deeper", "await")]
     leaves: list[tuple[Any, str]] = [
-        (native.passes(Iterator(1)), "coroutine passes"),
-        (cpp.passes(Iterator(1)), "coroutine passes"),
+        (tower(Iterator(1), native), "coroutine passes"),
+        (tower(Iterator(1), cpp), "coroutine passes"),
         (Iterator(1), "Iterator"),
     ]
     for awaited, name in leaves:
@@ -306,5 +306,5 @@ def test_an_entry_has_no_variables_and_a_frame_at_its_line() -> None:
     assert entry.tb_frame.f_code.co_name == "passes"
     assert entry.tb_lineno == entry.tb_frame.f_lineno
     assert entry.tb_frame.f_locals == {}
-    assert entry.tb_frame.f_globals["__name__"] == "isthmus"
+    assert entry.tb_frame.f_globals["__name__"] == "raw_tracebacks"
     assert entry.tb_frame.f_back is None

@@ -127,13 +127,14 @@ private:
 /// The head of every coroutine's frame: first base of its promise.
 struct frame {
     std::coroutine_handle<> self;
-    native_link* up = nullptr;    ///< those who await this frame; the first of them may have it attached
+    native_link* up = nullptr;    ///< those who await or observe this frame; the first may have it attached
     frame** owner = nullptr;      ///< the coroutine object's pointer to this frame; null once that is gone
     delegate* awaiting = nullptr; ///< what it waits for, if the leaf has to consult it or to show it
     std::exception_ptr error;     ///< what left the body
     std::source_location where;   ///< the coroutine function
     std::uint32_t line = 0;       ///< of the co_await or co_yield that it came to last
     frame_kind kind = frame_kind::coroutine;
+    bool noted = false; ///< it is a noted_frame, in whose notes the layer of its Yield type has to look
 
     chain_link link() const noexcept { return chain_link(link_.load(std::memory_order_relaxed)); }
     bool created() const noexcept { return link().created(); }
@@ -199,7 +200,7 @@ protected:
     /// finish(), which keeps the error for await_resume().
     bool end(const std::exception_ptr& error) noexcept {
         const bool resumed = finish(error);
-        if (resumed) {
+        if (resumed && error) {
             error_ = error;
         }
         return resumed;

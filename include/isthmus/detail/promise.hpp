@@ -45,15 +45,6 @@ struct boundary {};
 template <class From, class To>
 concept crosses = requires { typename boundary<From, To>::crossed; };
 
-/// What the layer that owns a Yield type keeps in each frame that yields it. That layer specialises it.
-template <class Yield>
-struct frame_notes {
-    /// Whether a coroutine function with these parameters is to be noted, by a call of note() on its frame.
-    template <class... Parameters>
-    static constexpr bool noteworthy = false;
-    void note() noexcept {}
-};
-
 template <class Return, class Yield, class Send>
 class promise_base;
 
@@ -99,9 +90,8 @@ public:
     explicit native_awaiter(const Find& find)
         : native_link(Kind, Kind == frame_kind::coroutine ? misuse::already_finished
                             : empty_value<Return>::exists ? misuse::none
-                                                          : misuse::generator_exhausted) {
-        guard_.lock();
-        target_ = find();
+                                                          : misuse::generator_exhausted),
+          target_(found(find)) {
         if (await_ready()) {
             guard_.unlock();
         }
@@ -148,8 +138,14 @@ public:
     using native_link::pass_errors;
 
 private:
-    frame* target_ = nullptr;
+    template <class Find>
+    frame* found(const Find& find) {
+        guard_.lock();
+        return find();
+    }
+
     [[no_unique_address]] chain_guard guard_; ///< held from the check of the target until that is part of this chain
+    frame* target_;
 };
 
 struct final_awaiter {
@@ -169,8 +165,6 @@ struct refused_awaiter : std::suspend_never {
 template <class Return, class Yield, class Send>
 class promise_base : public yielding_promise<Yield, Send>, public returned_value<Return> {
 public:
-    [[no_unique_address]] frame_notes<Yield> notes;
-
     std::suspend_always initial_suspend() noexcept { return {}; }
     final_awaiter final_suspend() noexcept { return {}; }
     void unhandled_exception() noexcept { this->fail(current_error()); }

@@ -76,9 +76,24 @@ private:
     std::remove_cv_t<Yield> value_;
 };
 
+/// What the layer that owns a Yield type keeps in each frame that yields it. That layer specialises it.
+template <class Yield>
+struct frame_notes {
+    /// Whether a coroutine function with these parameters is to be noted, by a call of note() on its frame.
+    template <class... Parameters>
+    static constexpr bool noteworthy = false;
+    void note() noexcept {}
+};
+
+/// A frame with its notes, where they are found whatever its Return and Send are.
+template <class Yield>
+struct noted_frame : frame {
+    [[no_unique_address]] frame_notes<Yield> notes;
+};
+
 /// co_yield for each kind of Yield.
 template <class Yield, class Send>
-class yielding_promise : public frame {
+class yielding_promise : public noted_frame<Yield> {
 public:
     yield_reference<Send> yield_value(Yield&& value,
                                       std::source_location at = std::source_location::current()) noexcept {
@@ -93,7 +108,7 @@ public:
     }
 };
 template <class Yield, class Send>
-class yielding_promise<Yield&, Send> : public frame {
+class yielding_promise<Yield&, Send> : public noted_frame<Yield&> {
 public:
     yield_reference<Send> yield_value(Yield& value,
                                       std::source_location at = std::source_location::current()) noexcept {
@@ -103,14 +118,14 @@ public:
 };
 template <class Yield, class Send>
     requires is_none<Yield>
-class yielding_promise<Yield, Send> : public frame {
+class yielding_promise<Yield, Send> : public noted_frame<Yield> {
 public:
     yield_reference<Send> yield_value(none, std::source_location at = std::source_location::current()) {
         this->line = at.line();
-        if (!step().accepts_none) [[unlikely]] {
+        if (!this->step().accepts_none) [[unlikely]] {
             throw unexpected_yield();
         }
-        return yield_reference<Send>(*this, &step().none_yielded);
+        return yield_reference<Send>(*this, &this->step().none_yielded);
     }
 };
 

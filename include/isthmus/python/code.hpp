@@ -71,9 +71,15 @@ inline bool prepare_code(interpreter_state& state) noexcept {
     return true;
 }
 
-/// A code object that does what `pattern` does and has the name and file of a C++ function, all of it in one line of
-/// that. Null with an exception set if it cannot be made.
-inline object code_like(PyObject* pattern, const std::source_location& function, std::uint32_t line) noexcept {
+/// What `co_flags` says of a coroutine function, a generator function, and one whose generators can be awaited.
+inline constexpr int coroutine_flags = CO_OPTIMIZED | CO_NEWLOCALS | CO_COROUTINE;
+inline constexpr int generator_flags = CO_OPTIMIZED | CO_NEWLOCALS | CO_GENERATOR;
+inline constexpr int awaitable_generator_flags = generator_flags | CO_ITERABLE_COROUTINE;
+
+/// A code object that does what `pattern` does and has the flags, and the name and file of a C++ function, all of it in
+/// one line of that. Null with an exception set if it cannot be made.
+inline object code_like(PyObject* pattern, const std::source_location& function, std::uint32_t line,
+                        int flags) noexcept {
     const std::uint32_t first = function.line();
     const object bytecode = object::steal(PyCode_GetCode(reinterpret_cast<PyCodeObject*>(pattern)));
     const object replace = object::steal(bytecode ? PyObject_GetAttrString(pattern, "replace") : nullptr);
@@ -82,10 +88,10 @@ inline object code_like(PyObject* pattern, const std::source_location& function,
     const object lines =
         name ? line_table(static_cast<int>(line) - static_cast<int>(first), PyBytes_GET_SIZE(bytecode.ptr()) / 2)
              : object();
-    const object fields = object::steal(lines ? Py_BuildValue("{sOsOsOsIsO}", "co_filename", file.ptr(), "co_name",
-                                                              name.ptr(), "co_qualname", name.ptr(), "co_firstlineno",
-                                                              first, "co_linetable", lines.ptr())
-                                              : nullptr);
+    const object fields = object::steal(
+        lines ? Py_BuildValue("{sisOsOsOsIsO}", "co_flags", flags, "co_filename", file.ptr(), "co_name", name.ptr(),
+                              "co_qualname", name.ptr(), "co_firstlineno", first, "co_linetable", lines.ptr())
+              : nullptr);
     const object nothing = object::steal(fields ? PyTuple_New(0) : nullptr);
     return object::steal(nothing ? PyObject_Call(replace.ptr(), nothing.ptr(), fields.ptr()) : nullptr);
 }
@@ -115,7 +121,8 @@ inline object module_of(const void* address) noexcept {
 
 /// What is shown of a line of a C++ coroutine function: the code object, and the globals of frames. Kept by the
 /// interpreter's state, until thousands of others were asked for. Null with an exception set if it cannot be made.
-inline object place_for(interpreter_state& state, const std::source_location& function, std::uint32_t line) noexcept {
+inline object place_for(interpreter_state& state, const std::source_location& function, std::uint32_t line,
+                        int flags) noexcept {
     constexpr Py_ssize_t limit = 4096;
     if (state.places == nullptr && !prepare_code(state)) {
         return object();
@@ -125,7 +132,9 @@ inline object place_for(interpreter_state& state, const std::source_location& fu
         const char* name;
         std::uint32_t first;
         std::uint32_t line;
-    } const place{function.file_name(), function.function_name(), function.line(), line != 0 ? line : function.line()};
+        std::uint64_t flags; // as wide as the pointers, so that there is no padding
+    } const place{function.file_name(), function.function_name(), function.line(), line != 0 ? line : function.line(),
+                  static_cast<std::uint64_t>(flags)};
     const object key = object::steal(PyBytes_FromStringAndSize(reinterpret_cast<const char*>(&place), sizeof place));
     if (!key) {
         return object();
@@ -134,7 +143,7 @@ inline object place_for(interpreter_state& state, const std::source_location& fu
         return object::borrow(found);
     }
     const object pattern = object::borrow(state.code_template); // what follows is audited, and may run Python code
-    const object code = code_like(pattern.ptr(), function, place.line);
+    const object code = code_like(pattern.ptr(), function, place.line, flags);
     if (!code) {
         return object();
     }
@@ -159,16 +168,18 @@ inline object place_for(interpreter_state& state, const std::source_location& fu
 ///
 /// The line that std::source_location gives for a coroutine function is the first one, but that of the closing brace
 /// with g++ 12.
-inline object code_for(interpreter_state& state, const std::source_location& function, std::uint32_t line) noexcept {
-    const object place = place_for(state, function, line);
+inline object code_for(interpreter_state& state, const std::source_location& function, std::uint32_t line,
+                       int flags = coroutine_flags) noexcept {
+    const object place = place_for(state, function, line, flags);
     return place ? object::borrow(PyTuple_GET_ITEM(place.ptr(), 0)) : object();
 }
 
 /// A Python frame that is never run, at `line` of a C++ coroutine function (see code_for()): what a traceback or
 /// `cr_frame` shows for it. It has no variables, no `f_back`, and its globals are the `__name__` of the extension
 /// module ("isthmus" if the function is in none). Null with an exception set if it cannot be made. Needs the GIL.
-inline object frame_for(interpreter_state& state, const std::source_location& function, std::uint32_t line) noexcept {
-    const object place = place_for(state, function, line);
+inline object frame_for(interpreter_state& state, const std::source_location& function, std::uint32_t line,
+                        int flags = coroutine_flags) noexcept {
+    const object place = place_for(state, function, line, flags);
     if (!place) {
         return object();
     }

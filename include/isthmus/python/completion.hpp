@@ -102,7 +102,7 @@ public:
     explicit awaiter_type(completion&& awaited) : awaited_(awaited) {}
 
     bool await_ready() {
-        this->require_gil();
+        detail::require_gil();
         if (!awaited_.result_) {
             throw already_finished();
         }

@@ -7,16 +7,6 @@
 
 #include <memory>
 
-/// Each frame of a py::coroutine remembers whether its function took a parameter by reference or view: that is fine
-/// between C++ coroutines, but such a coroutine must not become a Python object, which outlives the call.
-template <>
-struct isthmus::detail::frame_notes<isthmus::py::object> {
-    template <class... Parameters>
-    static constexpr bool noteworthy = py::detail::any_borrows<Parameters...>;
-    void note() noexcept { borrows = true; }
-    bool borrows = false;
-};
-
 namespace isthmus::inline v1::py {
 
 /// A coroutine that is a Python coroutine: it can await Python objects, and Python can await it.
@@ -34,10 +24,10 @@ struct by_converter {
     static constexpr exception_translator translate = nullptr;
 };
 
-template <class Return, class Binding>
+template <class Return, class Binding, class Yield = object, class Send = object>
 PyObject* take_result(frame& finished, const coroutine_object& self) {
-    auto& promise = static_cast<isthmus::detail::promise_base<Return, object, object>&>(finished);
-    if constexpr (std::is_void_v<Return>) {
+    auto& promise = static_cast<isthmus::detail::promise_base<Return, Yield, Send>&>(finished);
+    if constexpr (isthmus::detail::is_none<Return>) {
         return Py_NewRef(Py_None);
     } else if constexpr (std::is_lvalue_reference_v<Return>) {
         return Binding::convert(promise.value().get(), self);
@@ -55,20 +45,30 @@ inline constexpr bool is_plain_coroutine<coroutine<Return>> = true;
 template <class T>
 inline constexpr bool is_coroutine = is_plain_coroutine<T>;
 
-/// A coroutine and the C++ object that must outlive it, such as the closure whose body it is.
-template <class Return>
-struct owned_coroutine {
-    coroutine<Return> value;
+/// Whether what a bound function that returns a T makes is a coroutine or generator itself, which may need an owner.
+template <class T>
+inline constexpr bool is_ownable = is_plain_coroutine<T>;
+
+/// Whether what a bound function that returns a T makes outlives the call.
+template <class T>
+inline constexpr bool outlives_call = is_coroutine<T> || is_ownable<T>;
+
+/// A coroutine or generator and the C++ object that must outlive it, such as the closure whose body it is.
+template <class Made>
+struct owned {
+    Made value;
     object owner;
 };
-template <class Return>
-inline constexpr bool is_coroutine<owned_coroutine<Return>> = true;
+template <class Made>
+inline constexpr bool is_coroutine<owned<Made>> = is_coroutine<Made>;
+template <class Made>
+inline constexpr bool outlives_call<owned<Made>> = true;
 
 /// Whether a call of a bound function that returns a T gives a coroutine, as that of an `async def` function does.
 template <class T>
 inline constexpr bool gives_coroutine = is_plain_coroutine<T>;
-template <class Return>
-inline constexpr bool gives_coroutine<owned_coroutine<Return>> = true;
+template <class Made>
+inline constexpr bool gives_coroutine<owned<Made>> = gives_coroutine<Made>;
 
 /// A coroutine that becomes its await-iterator in Python: what `__await__` of a bound class returns.
 template <class Return>
@@ -90,18 +90,18 @@ object make_owner(T* owned) {
     return capsule;
 }
 
-/// A callable that returns a coroutine, in a form whose coroutine may outlive it: a closure with captures is copied
-/// for each call into an owner that the coroutine keeps.
-template <class Closure, class Return, class... Parameters>
-auto own_closure(Closure closure, coroutine<Return> (*)(Parameters...)) {
+/// A callable that returns a coroutine or generator, in a form whose result may outlive it: a closure with captures is
+/// copied for each call into an owner that the result keeps.
+template <class Closure, class Made, class... Parameters>
+auto own_closure(Closure closure, Made (*)(Parameters...)) {
     static_assert(std::is_copy_constructible_v<Closure>,
-                  "isthmus: a bound lambda that returns a coroutine is copied for each call, so its captures must be "
-                  "copyable: hold them in a std::shared_ptr");
-    return [closure = std::move(closure)](Parameters... parameters) -> owned_coroutine<Return> {
+                  "isthmus: a bound lambda that returns a coroutine or generator is copied for each call, so its "
+                  "captures must be copyable: hold them in a std::shared_ptr");
+    return [closure = std::move(closure)](Parameters... parameters) -> owned<Made> {
         auto kept = std::make_unique<Closure>(closure);
         Closure& callee = *kept;
         object owner = make_owner(kept.release());
-        coroutine<Return> made = callee(std::forward<Parameters>(parameters)...);
+        Made made = callee(std::forward<Parameters>(parameters)...);
         return {std::move(made), std::move(owner)};
     };
 }
@@ -112,7 +112,8 @@ template <class... Parameters>
 constexpr void require_owned_parameters() {
     static_assert(
         (!is_borrowed<Parameters> && ...),
-        "isthmus: a coroutine bound to Python must not take a parameter by reference, pointer or view, since "
+        "isthmus: a coroutine or generator bound to Python must not take a parameter by reference, pointer or view, "
+        "since "
         "it outlives the call that made it: take it by value (std::string for const std::string&, const char* "
         "or std::string_view, std::vector<T> for std::span<T>, an owning object for a handle)");
 }
@@ -124,27 +125,41 @@ constexpr void require_owned_method_parameters() {
 template <class Return, class Binding>
 inline constexpr coroutine_operations operations{take_result<Return, Binding>, Binding::translate};
 
-/// to_python(), for an object that is a coroutine_object or more, with a make_empty() for the rest.
-template <class Object, class Binding, class Return>
-object make_object(PyTypeObject* type, coroutine<Return>&& source, object keep_alive, int policy) {
+} // namespace detail
+
+namespace detail {
+
+/// The Python object of type `type` for a coroutine or generator, which is left empty: a coroutine_object or more, with
+/// a make_empty() for the rest.
+template <class Object = coroutine_object, frame_kind Kind, class Return, class Yield, class Send>
+object adopt(isthmus::detail::resumable<Kind, Return, Yield, Send>& source, PyTypeObject* type,
+             const coroutine_operations& known, object keep_alive, int policy) {
     using isthmus::detail::frame_access;
     deferred_references::drain();
-    isthmus::detail::frame* const f = frame_access::get(source);
+    frame* const f = frame_access::get(source);
     if (f != nullptr) {
-        if (static_cast<isthmus::detail::promise_base<Return, object, object>*>(f)->notes.borrows) {
-            throw error(PyExc_TypeError,
-                        "a C++ coroutine that takes a parameter by reference, pointer or view cannot become a Python "
-                        "object, since it outlives the call: take the parameter by value");
+        if constexpr (std::is_same_v<Yield, object>) {
+            if (static_cast<isthmus::detail::promise_base<Return, Yield, Send>*>(f)->notes.borrows) {
+                throw error(PyExc_TypeError,
+                            text_for(Kind,
+                                     "a C++ coroutine that takes a parameter by reference, pointer or view cannot "
+                                     "become a Python object, since it outlives the call: take the parameter by value",
+                                     "a C++ generator that takes a parameter by reference, pointer or view cannot "
+                                     "become a Python object, since it outlives the call: take the parameter by "
+                                     "value"));
+            }
         }
         if (!f->created() && (f->attached() || isthmus::detail::is_running(*f))) {
-            throw error(PyExc_TypeError,
-                        "a C++ coroutine that is running or being awaited cannot become a Python object");
+            throw error(
+                PyExc_TypeError,
+                text_for(Kind, "a C++ coroutine that is running or being awaited cannot become a Python object",
+                         "a C++ generator that is running or being yielded from cannot become a Python object"));
         }
     }
     auto* const self = PyObject_GC_New(Object, type);
     object made = checked(reinterpret_cast<PyObject*>(self));
     self->root = nullptr;
-    self->operations = &operations<Return, Binding>;
+    self->operations = &known;
     self->weak_references = nullptr;
     self->keep_alive = keep_alive.release();
     self->name = nullptr;
@@ -152,11 +167,14 @@ object make_object(PyTypeObject* type, coroutine<Return>&& source, object keep_a
     self->origin = nullptr;
     self->result_policy = policy;
     ::new (static_cast<void*>(&self->where)) std::source_location(f != nullptr ? f->where : std::source_location());
+    ::new (static_cast<void*>(&self->whose_turn)) detail::turn();
     if constexpr (!std::is_same_v<Object, coroutine_object>) {
         self->make_empty();
     }
     PyObject_GC_Track(self);
-    self->origin = capture_origin();
+    if (Kind == frame_kind::coroutine) {
+        self->origin = capture_origin();
+    }
     frame_access::move_to(source, self->root);
     return made;
 }
@@ -169,9 +187,8 @@ object make_object(PyTypeObject* type, coroutine<Return>&& source, object keep_a
 /// the coroutine is running or awaited, a MemoryError.
 template <class Binding = detail::by_converter, class Return>
 object to_python(coroutine<Return>&& source, object keep_alive = object(), int policy = 0) {
-    PyTypeObject* const type = detail::interpreter_state::get().coroutine_type;
-    return detail::make_object<detail::coroutine_object, Binding>(type, std::move(source), std::move(keep_alive),
-                                                                  policy);
+    return detail::adopt(source, detail::interpreter_state::get().coroutine_type, detail::operations<Return, Binding>,
+                         std::move(keep_alive), policy);
 }
 
 /// Makes a bound class awaitable: `.def("__await__", isthmus::py::as_await(&Job::run))`, where run() takes no

@@ -5,20 +5,35 @@
 #include "methods.hpp"
 #include "names.hpp"
 
+#include <cstdint>
 #include <source_location>
 
 namespace isthmus::inline v1::py::detail {
 
 using isthmus::detail::native_link;
 
-/// One C++ coroutine of an await chain, as its attributes show it. All is found out when it is asked for: that some
-/// tool might ask costs a coroutine nothing.
+/// One C++ coroutine of an await chain, as it is when one of its attributes is read: that some tool might ask costs a
+/// coroutine nothing.
 struct chain_level {
     PyObject* shown_by; ///< the Python object that has the attributes
-    frame* at;          ///< null: closed
     const std::source_location& where;
+    coroutine_state state = coroutine_state::closed;
+    std::uint32_t line = 0;         ///< that it came to last; 0 before the start
+    frame* awaited_frame = nullptr; ///< what it awaits, if that is a C++ coroutine
+    object awaited{};               ///< if it is a Python object
 
-    coroutine_state state() const noexcept { return isthmus::detail::state_of(at); }
+    /// Nothing of Python is called here.
+    void look_at(frame* f) noexcept {
+        state = isthmus::detail::state_of(f);
+        if (f == nullptr) {
+            return;
+        }
+        line = f->line;
+        if (state == coroutine_state::suspended && f->awaiting != nullptr) {
+            awaited_frame = f->awaiting->awaited_frame();
+            awaited = object::borrow(static_cast<PyObject*>(f->awaiting->awaited_object()));
+        }
+    }
 };
 
 /// The state of this interpreter; null with an exception set if it cannot be made.
@@ -76,7 +91,13 @@ inline PyObject* view_of(frame& target) noexcept {
         return Py_NewRef(view);
     }
     interpreter_state* const state = state_or_null();
-    if (state == nullptr || (state->view_type == nullptr && (state->view_type = make_view_type()) == nullptr)) {
+    if (state == nullptr) {
+        return nullptr;
+    }
+    if (state->view_type == nullptr) {
+        state->view_type = make_view_type();
+    }
+    if (state->view_type == nullptr) {
         return nullptr;
     }
     auto* const made = PyObject_New(view_object, state->view_type);
@@ -93,29 +114,25 @@ inline PyObject* view_of(frame& target) noexcept {
 
 /// What is awaited (8.3): the await-iterator of a Python object, the view of a C++ coroutine; None for what is neither.
 inline PyObject* cr_await(const chain_level& level) noexcept {
-    if (level.state() == coroutine_state::suspended && level.at->awaiting != nullptr) {
-        const isthmus::detail::delegate& waits_for = *level.at->awaiting;
-        if (frame* const awaited = waits_for.awaited_frame()) {
-            return view_of(*awaited);
-        }
-        if (void* const awaited = waits_for.awaited_object()) {
-            return Py_NewRef(static_cast<PyObject*>(awaited));
-        }
+#if !defined(Py_GIL_DISABLED) // then a view could not know who drives its coroutine
+    if (level.awaited_frame != nullptr) {
+        return view_of(*level.awaited_frame);
     }
-    Py_RETURN_NONE;
+#endif
+    return Py_NewRef(level.awaited ? level.awaited.ptr() : Py_None);
 }
 
 inline PyObject* cr_running(const chain_level& level) noexcept {
-    return PyBool_FromLong(level.state() == coroutine_state::running);
+    return PyBool_FromLong(level.state == coroutine_state::running);
 }
 
 inline PyObject* cr_suspended(const chain_level& level) noexcept {
-    return PyBool_FromLong(level.state() == coroutine_state::suspended);
+    return PyBool_FromLong(level.state == coroutine_state::suspended);
 }
 
 /// What inspect.getcoroutinestate() says, and asks for since 3.15 (8.9).
 inline PyObject* cr_state(const chain_level& level) noexcept {
-    switch (level.state()) {
+    switch (level.state) {
     case coroutine_state::created:
         return PyUnicode_FromString("CORO_CREATED");
     case coroutine_state::running:
@@ -134,11 +151,11 @@ inline PyObject* cr_frame(const chain_level& level) noexcept {
     if (PySys_Audit("object.__getattr__", "Os", level.shown_by, "cr_frame") < 0) { // 8.6
         return nullptr;
     }
-    if (level.at == nullptr) {
+    if (level.state == coroutine_state::closed) {
         Py_RETURN_NONE;
     }
     interpreter_state* const state = state_or_null();
-    return state != nullptr ? frame_for(*state, level.where, level.at->line).release() : nullptr;
+    return state != nullptr ? frame_for(*state, level.where, level.line).release() : nullptr;
 }
 
 inline PyObject* cr_code(const chain_level& level) noexcept {
@@ -152,15 +169,24 @@ inline PyObject* cr_code(const chain_level& level) noexcept {
 // ---- of the coroutine, of its wrapper, and of a view ----
 
 inline chain_level level_of_coroutine(PyObject* self) noexcept {
-    const coroutine_object& coroutine = *coroutine_object::of(self);
-    return {self, coroutine.root, coroutine.where};
+    coroutine_object& coroutine = *coroutine_object::of(self);
+    chain_level level{self, coroutine.where};
+    const turn::looking look(coroutine.whose_turn);
+    if (look.elsewhere()) {
+        level.state = coroutine_state::running;
+    } else {
+        level.look_at(coroutine.root);
+    }
+    return level;
 }
 inline chain_level level_of_iterator(PyObject* self) noexcept {
     return level_of_coroutine(iterator_object::target(self));
 }
 inline chain_level level_of_view(PyObject* self) noexcept {
     const view_object& view = *view_object::of(self);
-    return {self, view.observer.child, view.where};
+    chain_level level{self, view.where};
+    level.look_at(view.observer.child);
+    return level;
 }
 
 template <chain_level (*Of)(PyObject*) noexcept, PyObject* (*Read)(const chain_level&) noexcept>

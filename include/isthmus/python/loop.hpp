@@ -7,9 +7,11 @@
 #include "reactor.hpp"
 #include "trio.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <exception>
 #include <memory>
+#include <mutex>
 #include <thread>
 #include <unistd.h>
 #include <utility>
@@ -30,12 +32,13 @@ struct event_loop {
                 return {checked(PyObject_CallMethod(trio.ptr(), "current_trio_token", nullptr)), std::move(task)};
             }
         }
-        interpreter_state& state = interpreter_state::get();
-        if (state.get_running_loop == nullptr) {
+        std::atomic<PyObject*>& shared = interpreter_state::get().get_running_loop;
+        PyObject* function = shared.load(std::memory_order_acquire);
+        if (function == nullptr) {
             const object asyncio = checked(PyImport_ImportModule("asyncio"));
-            state.get_running_loop = checked(PyObject_GetAttrString(asyncio.ptr(), "get_running_loop")).release();
+            function = keep_first(shared, checked(PyObject_GetAttrString(asyncio.ptr(), "get_running_loop")));
         }
-        object loop = object::steal(PyObject_CallNoArgs(state.get_running_loop));
+        object loop = object::steal(PyObject_CallNoArgs(function));
         if (!loop) {
             PyErr_Clear();
             throw error(PyExc_RuntimeError, "isthmus: waiting for another thread needs a running event loop: asyncio, "
@@ -78,10 +81,29 @@ public:
 
 private:
     struct known_loop {
-        object reference; ///< weak
+        PyObject* loop = nullptr; ///< to compare with; it is forgotten when it dies
+        object reference;         ///< weak
         std::shared_ptr<completion_queue> queue;
     };
-    using known_loops = std::vector<known_loop>;
+    /// The loops of an interpreter, which may run on several threads. Under the lock nothing of Python is called.
+    struct known_loops {
+        std::mutex lock;
+        std::vector<known_loop> all;
+
+        /// Takes a loop out. What it holds dies with the caller's copy.
+        known_loop remove(PyObject* reference) noexcept {
+            const std::lock_guard guard(lock);
+            const auto found = std::find_if(all.begin(), all.end(), [reference](const known_loop& each) {
+                return each.reference.ptr() == reference;
+            });
+            if (found == all.end()) {
+                return known_loop();
+            }
+            known_loop gone = std::move(*found);
+            all.erase(found);
+            return gone;
+        }
+    };
 
     static known_loops& known();
     static std::shared_ptr<completion_queue> make(const event_loop& loop);
@@ -136,14 +158,7 @@ private:
     /// A loop is gone: forgets its queue, which lives as long as somebody may push to it.
     static PyObject* forget(PyObject*, PyObject* reference) noexcept {
         try {
-            known_loops& loops = known();
-            for (auto entry = loops.begin(); entry != loops.end(); ++entry) {
-                if (entry->reference.ptr() == reference) {
-                    const known_loop gone = std::move(*entry); // dies when the list is in order again
-                    loops.erase(entry);
-                    break;
-                }
-            }
+            known().remove(reference);
         } catch (const base_exception& e) {
             e.restore();
             return nullptr;
@@ -154,8 +169,11 @@ private:
 
     /// At interpreter exit: what a loop that was never closed has not fetched must not outlive Python's objects.
     static PyObject* discard_all(PyObject*, PyObject*) {
-        const known_loops loops = known(); // a copy, as destructors may run anything
-        for (const known_loop& each : loops) {
+        known_loops& loops = known();
+        std::unique_lock lock(loops.lock);
+        const std::vector<known_loop> all = loops.all; // a copy, as destructors may run anything
+        lock.unlock();
+        for (const known_loop& each : all) {
             each.queue->discard();
         }
         Py_RETURN_NONE;
@@ -182,23 +200,28 @@ inline void pending_result::post(std::shared_ptr<pending_result> self) noexcept 
 }
 
 inline completion_queue::known_loops& completion_queue::known() {
-    interpreter_state& state = interpreter_state::get();
-    if (state.queues == nullptr) {
+    std::atomic<PyObject*>& shared = interpreter_state::get().queues;
+    PyObject* capsule = shared.load(std::memory_order_acquire);
+    if (capsule == nullptr) {
         object loops = make_owner(new known_loops);
         // Registered before that of the thread pool, and so called after it: then its threads have given back.
         const object function = checked(PyCFunction_New(&discard_method, nullptr));
         const object atexit = checked(PyImport_ImportModule("atexit"));
         checked(PyObject_CallMethod(atexit.ptr(), "register", "O", function.ptr()));
-        state.queues = loops.release();
+        capsule = keep_first(shared, std::move(loops));
     }
-    return *static_cast<known_loops*>(PyCapsule_GetPointer(state.queues, owner_name));
+    return *static_cast<known_loops*>(PyCapsule_GetPointer(capsule, owner_name));
 }
 
 inline std::shared_ptr<completion_queue> completion_queue::of(const event_loop& loop) {
-    for (const known_loop& each : known()) {
-        // A forked child cannot use its parent's queue: they share the descriptor.
-        if (refers_to(each.reference.ptr(), loop.key.ptr()) && each.queue->process_ == ::getpid()) {
-            return each.queue;
+    known_loops& loops = known();
+    {
+        const std::lock_guard guard(loops.lock);
+        for (const known_loop& each : loops.all) {
+            // A forked child cannot use its parent's queue: they share the descriptor.
+            if (each.loop == loop.key.ptr() && each.queue->process_ == ::getpid()) {
+                return each.queue;
+            }
         }
     }
     return make(loop);
@@ -211,13 +234,20 @@ inline std::shared_ptr<completion_queue> completion_queue::make(const event_loop
     const object capsule = make_owner(owned.release());
     const object reader = checked(PyCFunction_New(&drain_method, capsule.ptr()));
     const object forgetter = checked(PyCFunction_New(&forget_method, nullptr));
-    known_loop added{checked(PyWeakref_NewRef(loop.key.ptr(), forgetter.ptr())),
-                     std::shared_ptr<completion_queue>(std::make_shared<object>(capsule), queue)};
-    std::shared_ptr<completion_queue> made = added.queue;
-    known().reserve(known().size() + 1);
+    const object reference = checked(PyWeakref_NewRef(loop.key.ptr(), forgetter.ptr()));
+    std::shared_ptr<completion_queue> made(std::make_shared<object>(capsule), queue);
     queue->capsule_ = capsule.ptr();
-    add_reader(loop, queue->wakeup_.descriptor(), reader);
-    known().push_back(std::move(added));
+    known_loops& loops = known();
+    {
+        const std::lock_guard guard(loops.lock);
+        loops.all.push_back({loop.key.ptr(), reference, made});
+    }
+    try {
+        add_reader(loop, queue->wakeup_.descriptor(), reader);
+    } catch (...) {
+        loops.remove(reference.ptr());
+        throw;
+    }
     return made;
 }
 

@@ -28,15 +28,19 @@ inline PyObject* send_method(PyObject* self, PyObject* value) noexcept {
     return as_method_result(how, result);
 }
 
-/// tp_iternext: may say "returned None" with no exception at all (14.5).
-inline PyObject* next(PyObject* self) noexcept {
-    PyObject* result = nullptr;
-    const PySendResult how = send(self, Py_None, &result);
+/// The same for tp_iternext, which may say "returned None" with no exception at all (14.5).
+inline PyObject* as_next_result(PySendResult how, PyObject* result) noexcept {
     if (how == PYGEN_RETURN && result == Py_None) {
         Py_DECREF(result);
         return nullptr;
     }
     return as_method_result(how, result);
+}
+
+inline PyObject* next(PyObject* self) noexcept {
+    PyObject* result = nullptr;
+    const PySendResult how = send(self, Py_None, &result);
+    return as_next_result(how, result);
 }
 
 /// What throw(type[, value[, traceback]]) was called with.
@@ -89,7 +93,7 @@ inline bool throw_into_awaited(PyObject* object_self, const throw_arguments& giv
         return false;
     }
     const entry entered(self);
-    frame* const f = self.root;
+    frame* const f = entered.granted() ? self.root : nullptr;
     if (f == nullptr || f->created() || f->runs_as_root() || f->attached()) {
         return false;
     }
@@ -137,12 +141,27 @@ inline PyObject* throw_method(PyObject* self, PyObject* const* arguments, Py_ssi
 
 /// am_await: the coroutine is its own await-iterator. Only `await` comes here, so the check of 7.7 is here.
 inline PyObject* am_await(PyObject* object_self) noexcept {
-    const frame* const root = coroutine_object::of(object_self)->root;
-    if (root != nullptr && !root->created() && !isthmus::detail::is_running(const_cast<frame&>(*root))) {
+    coroutine_object& self = *coroutine_object::of(object_self);
+    bool suspended = false;
+    {
+        const turn::looking look(self.whose_turn);
+        suspended = !look.elsewhere() && self.root != nullptr && !self.root->created() &&
+                    !isthmus::detail::is_running(*self.root);
+    }
+    if (suspended) {
         set_misuse(misuse::already_awaited);
         return nullptr;
     }
     return Py_NewRef(object_self);
+}
+
+/// The TypeError of `await` for an object that is not awaitable (7.2).
+inline void set_not_awaitable(PyObject* object) noexcept {
+#if PY_VERSION_HEX >= 0x030E0000
+    PyErr_Format(PyExc_TypeError, "'%.100s' object can't be awaited", Py_TYPE(object)->tp_name);
+#else
+    PyErr_Format(PyExc_TypeError, "object %.100s can't be used in 'await' expression", Py_TYPE(object)->tp_name);
+#endif
 }
 
 inline PyObject* refuse_pickling(PyObject* self, PyObject*) noexcept {

@@ -1,20 +1,30 @@
-// isthmus/python/names.hpp — __name__, __qualname__ and repr of a coroutine object, and where it was made.
+// isthmus/python/names.hpp — __name__, __qualname__ and repr of a coroutine or generator object, and where it was made.
 // SPDX-License-Identifier: MIT
 #pragma once
 
 #include "code.hpp"
 #include "drive.hpp"
 
+#include <utility>
+
 namespace isthmus::inline v1::py::detail {
+
+/// A new reference to a field that may be set meanwhile; null if it is not set.
+inline PyObject* get_text(PyObject* const& field) noexcept {
+    const field_lock lock;
+    return Py_XNewRef(field);
+}
 
 inline PyObject* get_name(PyObject* self, void* = nullptr) noexcept {
     const coroutine_object& coroutine = *coroutine_object::of(self);
-    return coroutine.name != nullptr ? Py_NewRef(coroutine.name) : function_name(coroutine.where).release();
+    PyObject* const name = get_text(coroutine.name);
+    return name != nullptr ? name : function_name(coroutine.where).release();
 }
 
 inline PyObject* get_qualname(PyObject* self, void* = nullptr) noexcept {
     const coroutine_object& coroutine = *coroutine_object::of(self);
-    return coroutine.qualname != nullptr ? Py_NewRef(coroutine.qualname) : function_name(coroutine.where).release();
+    PyObject* const name = get_text(coroutine.qualname);
+    return name != nullptr ? name : function_name(coroutine.where).release();
 }
 
 inline int set_text(PyObject*& field, PyObject* value, const char* error) noexcept {
@@ -22,7 +32,12 @@ inline int set_text(PyObject*& field, PyObject* value, const char* error) noexce
         PyErr_SetString(PyExc_TypeError, error);
         return -1;
     }
-    Py_XSETREF(field, Py_NewRef(value));
+    PyObject* before = Py_NewRef(value);
+    {
+        const field_lock lock;
+        std::swap(field, before);
+    }
+    Py_XDECREF(before);
     return 0;
 }
 inline int set_name(PyObject* self, PyObject* value, void*) noexcept {
@@ -34,7 +49,8 @@ inline int set_qualname(PyObject* self, PyObject* value, void*) noexcept {
 
 inline PyObject* repr(PyObject* self) noexcept {
     const object qualname = object::steal(get_qualname(self));
-    return qualname ? PyUnicode_FromFormat("<coroutine object %S at %p>", qualname.ptr(), static_cast<void*>(self))
+    return qualname ? PyUnicode_FromFormat("<%s object %S at %p>", Py_TYPE(self)->tp_name, qualname.ptr(),
+                                           static_cast<void*>(self))
                     : nullptr;
 }
 

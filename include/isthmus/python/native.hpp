@@ -223,7 +223,7 @@ inline object native_function_for(interpreter_state& state, const std::source_lo
         cached.where.file_name() == where.file_name() && cached.where.line() == where.line()) [[likely]] {
         return object::borrow(cached.function);
     }
-    const object code = code_like(state.native_code, where, where.line());
+    const object code = code_like(state.native_code, where, where.line(), coroutine_flags);
     if (!code) {
         throw_raised();
     }
@@ -258,8 +258,8 @@ object to_native(coroutine<Return>&& source, object keep_alive = object(), int p
         f != nullptr && !f->created()) {
         throw error(PyExc_TypeError, "a C++ coroutine that has started cannot become a native coroutine");
     }
-    const object body = detail::make_object<detail::body_object, Binding>(state.body_type, std::move(source),
-                                                                          std::move(keep_alive), policy);
+    const object body = detail::adopt<detail::body_object>(source, state.body_type, detail::operations<Return, Binding>,
+                                                           std::move(keep_alive), policy);
     const object function = detail::native_function_for(state, detail::coroutine_object::of(body.ptr())->where);
     return checked(PyObject_CallOneArg(function.ptr(), body.ptr()));
 }
@@ -283,7 +283,7 @@ native_coroutine<Return> as_native(coroutine<Return>&& made) {
     return {std::move(made), object()};
 }
 template <class Return>
-native_coroutine<Return> as_native(owned_coroutine<Return>&& made) {
+native_coroutine<Return> as_native(owned<coroutine<Return>>&& made) {
     return {std::move(made.value), std::move(made.owner)};
 }
 

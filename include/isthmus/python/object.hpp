@@ -38,8 +38,9 @@ inline bool attached() noexcept {
 #endif
 }
 
-/// References that died on a thread which was not attached. The queue is the interpreter's, shared by all its modules:
-/// the next step of any coroutine drops them. Those of a finished interpreter are leaked.
+/// References that died on a thread which was not attached. The queue is the main interpreter's, shared by all its
+/// modules: the next step of any coroutine there drops them. An object does not say which interpreter it belongs to, so
+/// that as soon as there is another one they are leaked rather than dropped in the wrong one.
 class deferred_references {
     struct node {
         PyObject* reference;
@@ -50,6 +51,10 @@ public:
     using queue = std::atomic<node*>;
 
     static void push(PyObject* reference) noexcept {
+        // Other interpreters may exist without this module knowing; the newest is the head of their list.
+        if (several.load(std::memory_order_relaxed) || PyInterpreterState_Head() != PyInterpreterState_Main()) {
+            return;
+        }
         queue& head = *current.load(std::memory_order_acquire);
         node* const added = new (std::nothrow) node{reference, head.load(std::memory_order_relaxed)};
         if (added == nullptr) {
@@ -57,17 +62,28 @@ public:
         }
         while (!head.compare_exchange_weak(added->next, added, std::memory_order_release, std::memory_order_relaxed)) {}
     }
-    /// Drops what is queued. Needs the GIL. A few relaxed loads when there is nothing.
+    /// Drops what is queued, in the main interpreter. Needs the GIL. A few relaxed loads when there is nothing.
     static void drain() noexcept {
         drain(*current.load(std::memory_order_relaxed));
         drain(early);
     }
-    /// From now on the references go to this queue, which must live for ever.
-    static void use(queue& shared) noexcept { current.store(&shared, std::memory_order_release); }
+    /// This module is used in `interpreter`, whose queue, which must live for ever, is `shared`.
+    static void use(PyInterpreterState* interpreter, queue& shared) noexcept {
+        queue* before = &early;
+        if (interpreter != PyInterpreterState_Main()) {
+            several.store(true, std::memory_order_relaxed);
+        } else if (!current.compare_exchange_strong(before, &shared, std::memory_order_acq_rel) && before != &shared) {
+            several.store(true, std::memory_order_relaxed); // Python was finalised, and initialised again
+            current.store(&shared, std::memory_order_release);
+        }
+    }
 
 private:
     static void drain(queue& head) noexcept {
         if (head.load(std::memory_order_relaxed) != nullptr) [[unlikely]] {
+            if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
+                return;
+            }
             node* queued = head.exchange(nullptr, std::memory_order_acquire);
             while (queued != nullptr) {
                 node* const next = queued->next;
@@ -80,6 +96,7 @@ private:
 
     static inline queue early{nullptr}; ///< of this module, before it knows the interpreter's
     static inline std::atomic<queue*> current{&early};
+    static inline std::atomic<bool> several{false};
 };
 
 } // namespace detail

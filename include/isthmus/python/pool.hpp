@@ -5,6 +5,7 @@
 #include "state.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <memory>
@@ -32,17 +33,21 @@ public:
     const bool takes_token;
 };
 
-/// Threads that run jobs, made when they are needed. The pool is never destroyed and its threads never joined, so that
-/// one which is still busy when the process ends touches nothing that is gone.
+/// Threads that run jobs, made when they are needed: those of one interpreter, which end when it does. The pool is
+/// never destroyed and its threads never joined, so that one which is still busy then touches nothing that is gone.
 class thread_pool {
 public:
-    /// The pool of this process: a forked child makes its own. Needs the GIL.
+    /// The pool of this interpreter; a forked child makes its own. Needs the GIL. Throws what `atexit.register` raises.
     static thread_pool& get() {
-        static thread_pool* current = nullptr;
+        std::atomic<thread_pool*>& shared = interpreter_state::get().pool;
+        thread_pool* current = shared.load(std::memory_order_acquire);
         if (current == nullptr || current->process_ != ::getpid()) {
             auto made = std::make_unique<thread_pool>();
             made->stop_at_exit();
-            current = made.release();
+            thread_pool* const registered = made.release();
+            if (shared.compare_exchange_strong(current, registered, std::memory_order_acq_rel)) {
+                current = registered;
+            } // else another thread was faster
         }
         return *current;
     }
@@ -77,8 +82,11 @@ private:
         std::unique_lock lock(mutex_);
         while (true) {
             ++idle_;
-            wake_.wait(lock, [this] { return !queue_.empty(); });
+            wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
             --idle_;
+            if (queue_.empty()) {
+                return;
+            }
             std::shared_ptr<pool_job> job = std::move(queue_.front());
             queue_.pop_front();
             const bool stoppable = job->takes_token;
@@ -122,6 +130,7 @@ private:
                 sources.push_back(job->stop);
             }
             lock.unlock();
+            pool->wake_.notify_all();
             for (std::stop_source& source : sources) {
                 source.request_stop();
             }

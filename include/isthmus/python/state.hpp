@@ -4,6 +4,8 @@
 
 #include "error.hpp"
 
+#include <atomic>
+#include <cstdint>
 #include <cxxabi.h>
 #include <source_location>
 #include <unistd.h>
@@ -30,6 +32,8 @@ namespace isthmus::inline v1::py::detail {
 inline constexpr const char* abi_tag =
     "isthmus.v1.layout2." ISTHMUS_STANDARD_LIBRARY ".cxxabi" ISTHMUS_TO_TEXT(__GXX_ABI_VERSION) ISTHMUS_CHECKED;
 
+class thread_pool;
+
 /// One per interpreter and ABI tag, found through a capsule in the interpreter's dictionary. Made by the first module
 /// that needs it, and never freed: a cached pointer to it stays valid when the interpreter is gone.
 struct interpreter_state {
@@ -37,6 +41,7 @@ struct interpreter_state {
     bool alive = true;
     PyTypeObject* coroutine_type = nullptr;
     PyTypeObject* iterator_type = nullptr; ///< of c.__await__(): CPython's coroutine_wrapper
+    PyTypeObject* generator_type = nullptr;
     PyObject* throw_ = nullptr;
     PyObject* close = nullptr;
     PyObject* cr_await = nullptr;
@@ -45,27 +50,29 @@ struct interpreter_state {
     PyObject* done = nullptr;
     PyObject* set_result = nullptr;
     deferred_references::queue deferred{nullptr};
-    PyObject* get_running_loop = nullptr; ///< of loop.hpp: asyncio's function
-    PyObject* trio = nullptr;             ///< of trio.hpp: the module trio.lowlevel
-    PyObject* queues = nullptr;           ///< of loop.hpp: the event loops that are known, and their queues
-    PyObject* code_template = nullptr;    ///< of code.hpp: the code object that the others are made from
-    PyObject* places = nullptr;           ///< of code.hpp: what was made of it, by the place in C++
-    PyObject* function_types = nullptr;   ///< of function.hpp: its types, by their names
-    PyObject* make_model = nullptr;       ///< of model.hpp: a Python function
-    PyTypeObject* view_type = nullptr;    ///< of introspection.hpp
-    PyTypeObject* body_type = nullptr;    ///< of native.hpp
-    PyObject* native_code = nullptr;      ///< of native.hpp: of the function below
+    std::atomic<PyObject*> get_running_loop{nullptr}; ///< of loop.hpp: asyncio's function
+    std::atomic<PyObject*> queues{nullptr};           ///< of loop.hpp: the event loops that are known, and their queues
+    std::atomic<thread_pool*> pool{nullptr};          ///< of pool.hpp
+    std::atomic<PyObject*> trio{nullptr};             ///< of trio.hpp: the module trio.lowlevel
+    PyObject* code_template = nullptr;                ///< of code.hpp: the code object that the others are made from
+    PyObject* places = nullptr;                       ///< of code.hpp: what was made of it, by the place in C++
+    PyObject* function_types = nullptr;               ///< of function.hpp: its types, by their names
+    PyObject* make_model = nullptr;                   ///< of model.hpp: a Python function
+    PyTypeObject* view_type = nullptr;                ///< of introspection.hpp
+    PyTypeObject* body_type = nullptr;                ///< of native.hpp
+    PyObject* native_code = nullptr;                  ///< of native.hpp: of the function below
     struct {
         std::source_location where;
         PyObject* function = nullptr;
     } native_functions[64]; ///< of native.hpp: functions whose coroutines await those of a C++ function
 
-    /// The state of the current interpreter. Needs the GIL. Throws what Python raises when it cannot be made.
+    /// The state of the current interpreter. Needs its GIL. Throws what Python raises when it cannot be made. O(1).
     static interpreter_state& get();
 
 private:
-    static interpreter_state* make();
-    /// Makes the two types. False with an exception set if that fails. In type.hpp.
+    /// The state that the interpreter's dictionary has, made if there is none.
+    static interpreter_state* find();
+    /// Makes the types. False with an exception set if that fails. In type.hpp.
     bool make_types();
 };
 
@@ -83,7 +90,7 @@ inline constexpr interned interned_names[] = {
     {&interpreter_state::set_result, "set_result"},
 };
 
-inline interpreter_state* interpreter_state::make() {
+inline interpreter_state* interpreter_state::find() {
     PyObject* const dictionary = PyInterpreterState_GetDict(PyInterpreterState_Get());
     if (dictionary == nullptr) {
         throw error(PyExc_RuntimeError, "isthmus: the interpreter has no dictionary (is it shutting down?)");
@@ -101,9 +108,9 @@ inline interpreter_state* interpreter_state::make() {
     const object capsule = checked(PyCapsule_New(state, abi_tag, [](PyObject* dying) {
         auto* const owned = static_cast<interpreter_state*>(PyCapsule_GetPointer(dying, abi_tag));
         owned->alive = false;
-        Py_CLEAR(owned->queues);
-        Py_CLEAR(owned->get_running_loop);
-        Py_CLEAR(owned->trio);
+        Py_XDECREF(owned->queues.exchange(nullptr));
+        Py_XDECREF(owned->get_running_loop.exchange(nullptr));
+        Py_XDECREF(owned->trio.exchange(nullptr));
         Py_CLEAR(owned->code_template);
         Py_CLEAR(owned->places);
         Py_CLEAR(owned->function_types);
@@ -117,28 +124,36 @@ inline interpreter_state* interpreter_state::make() {
         for (const interned& name : interned_names) {
             Py_CLEAR(owned->*name.field);
         }
-        PyObject* const types[] = {reinterpret_cast<PyObject*>(owned->coroutine_type),
-                                   reinterpret_cast<PyObject*>(owned->iterator_type)};
-        owned->coroutine_type = owned->iterator_type = nullptr;
-        Py_XDECREF(types[0]);
-        Py_XDECREF(types[1]);
+        for (PyTypeObject** const type : {&owned->coroutine_type, &owned->iterator_type, &owned->generator_type}) {
+            Py_CLEAR(*type);
+        }
     }));
     for (const interned& name : interned_names) {
         state->*name.field = checked(PyUnicode_InternFromString(name.text)).release();
     }
-    if (!state->make_types() || PyDict_SetItem(dictionary, key.ptr(), capsule.ptr()) != 0) {
+    // While the types were made, another thread may have done the same.
+    PyObject* const shared = state->make_types() ? PyDict_SetDefault(dictionary, key.ptr(), capsule.ptr()) : nullptr;
+    if (shared == nullptr) {
         throw_raised();
     }
-    return state;
+    return static_cast<interpreter_state*>(PyCapsule_GetPointer(shared, abi_tag));
 }
 
+/// Looking in the dictionary takes 50 ns, so each module keeps what it has found. Interpreters with GILs of their own
+/// do so at the same time: each has its place in a small table, unless two of them fall on the same.
 inline interpreter_state& interpreter_state::get() {
-    static interpreter_state* cached = nullptr; // guarded by the GIL
-    if (cached == nullptr || cached->interpreter != PyInterpreterState_Get() || !cached->alive) [[unlikely]] {
-        cached = make();
-        deferred_references::use(cached->deferred);
+    static constexpr unsigned bits = 4;
+    static constinit std::atomic<interpreter_state*> found[1U << bits] = {};
+    PyInterpreterState* const current = PyInterpreterState_Get();
+    const std::uint64_t spread = (reinterpret_cast<std::uintptr_t>(current) >> 4) * 0x9E37'79B9'7F4A'7C15U;
+    std::atomic<interpreter_state*>& place = found[spread >> (64 - bits)];
+    interpreter_state* state = place.load(std::memory_order_acquire);
+    if (state == nullptr || state->interpreter != current || !state->alive) [[unlikely]] {
+        state = find();
+        deferred_references::use(current, state->deferred);
+        place.store(state, std::memory_order_release);
     }
-    return *cached;
+    return *state;
 }
 
 /// Calls into Python from under C++ frames. Up to CPython 3.13, a daemon thread that wants the GIL while the
@@ -165,16 +180,22 @@ __attribute__((no_sanitize("null"))) // a forced unwind has no exception object,
 #endif
 }
 
-/// Whether a weak reference is to `target`, which the caller holds.
-inline bool refers_to(PyObject* reference, PyObject* target) noexcept {
-#if PY_VERSION_HEX >= 0x030D0000
-    PyObject* referred = nullptr;
-    PyWeakref_GetRef(reference, &referred);
-    Py_XDECREF(referred);
-    return referred == target;
+/// Gives the current exception to sys.unraisablehook: up to CPython 3.13 with the object that it is about, later with
+/// this text, in which %R is that object (11.6, 12.3).
+inline void write_unraisable([[maybe_unused]] const char* text, PyObject* about) noexcept {
+#if PY_VERSION_HEX >= 0x030E0000
+    PyErr_FormatUnraisable(text, about);
 #else
-    return PyWeakref_GET_OBJECT(reference) == target;
+    PyErr_WriteUnraisable(about);
 #endif
+}
+inline constexpr const char* unraisable_in_closing = "Exception ignored while closing generator %R";
+inline constexpr const char* unraisable_in_finalizing = "Exception ignored while finalizing coroutine %R";
+
+/// Keeps `made` where all can find it, unless another thread was faster. Needs the GIL.
+inline PyObject* keep_first(std::atomic<PyObject*>& shared, object made) noexcept {
+    PyObject* before = nullptr;
+    return shared.compare_exchange_strong(before, made.ptr(), std::memory_order_acq_rel) ? made.release() : before;
 }
 
 /// The value of an attribute that may be missing: 1 found, 0 missing, -1 an error is set.

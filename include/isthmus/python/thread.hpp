@@ -86,7 +86,7 @@ public:
     }
 
     bool await_ready() {
-        this->require_gil();
+        detail::require_gil();
         const event_loop loop = event_loop::running();
         auto job = std::make_shared<thread_job<Function>>(completion_queue::of(loop), std::move(function_));
         this->wait_for(job, loop);

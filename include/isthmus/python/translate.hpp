@@ -125,17 +125,19 @@ inline void set_from_own(const std::exception_ptr& exception) {
     }
 }
 
-inline void set_misuse(isthmus::detail::misuse code) noexcept {
-    set_from_exception(isthmus::detail::make_misuse(code), nullptr);
+inline void set_misuse(isthmus::detail::misuse code,
+                       isthmus::detail::frame_kind kind = isthmus::detail::frame_kind::coroutine) noexcept {
+    set_from_exception(isthmus::detail::make_misuse(code, kind), nullptr);
 }
 
 /// PEP 479 (4.1): a StopIteration that leaves a body becomes a RuntimeError with it as cause.
-inline void convert_stop_iteration() noexcept {
+inline void convert_stop_iteration(isthmus::detail::frame_kind kind) noexcept {
     if (!PyErr_ExceptionMatches(PyExc_StopIteration)) [[likely]] {
         return;
     }
     const object cause = take_raised();
-    PyErr_SetString(PyExc_RuntimeError, "coroutine raised StopIteration");
+    PyErr_SetString(PyExc_RuntimeError, isthmus::detail::text_for(kind, "coroutine raised StopIteration",
+                                                                  "generator raised StopIteration"));
     const object converted = take_raised();
     PyException_SetCause(converted.ptr(), Py_NewRef(cause.ptr()));
     PyException_SetContext(converted.ptr(), Py_NewRef(cause.ptr()));

@@ -8,15 +8,17 @@ namespace isthmus::inline v1::py::detail {
 
 /// trio.lowlevel if trio is imported, else null: nothing runs on a library that is not imported.
 inline object trio_if_imported() {
-    interpreter_state& state = interpreter_state::get();
-    if (state.trio == nullptr) {
+    std::atomic<PyObject*>& shared = interpreter_state::get().trio;
+    PyObject* module = shared.load(std::memory_order_acquire);
+    if (module == nullptr) {
         const object name = checked(PyUnicode_FromString("trio.lowlevel"));
-        state.trio = PyImport_GetModule(name.ptr());
-        if (state.trio == nullptr && PyErr_Occurred()) {
+        object imported = object::steal(PyImport_GetModule(name.ptr()));
+        if (!imported && PyErr_Occurred()) {
             throw_raised();
         }
+        module = imported ? keep_first(shared, std::move(imported)) : nullptr;
     }
-    return object::borrow(state.trio);
+    return object::borrow(module);
 }
 
 /// The trio task that runs now; null outside of one.

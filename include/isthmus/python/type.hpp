@@ -1,8 +1,10 @@
-// isthmus/python/type.hpp — the two Python types: finalisation, garbage collection, and how they are made.
+// isthmus/python/type.hpp — the Python types: finalisation, garbage collection, and how they are made.
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "generator_members.hpp"
 #include "introspection.hpp"
+#include "visible.hpp"
 
 #include <cstddef>
 #if PY_VERSION_HEX < 0x030C0000
@@ -11,8 +13,9 @@
 
 namespace isthmus::inline v1::py::detail {
 
-/// The RuntimeWarning of a coroutine that dies before it was started, through the hook that adds source and origin
-/// and that others replace; if that cannot be called, the plain warning (11).
+/// The RuntimeWarning of a coroutine that dies before it was started, through the hook that adds the origin and that
+/// others replace; if there is none, or it fails other than by a filter that makes the warning an error, the plain
+/// warning (11.6, 11.7).
 inline void warn_never_awaited(PyObject* self) noexcept {
     bool warned = false;
     const object warnings = object::steal(PyImport_ImportModule("warnings"));
@@ -21,22 +24,23 @@ inline void warn_never_awaited(PyObject* self) noexcept {
     if (hook) {
         const object result = object::steal(PyObject_CallOneArg(hook.ptr(), self));
         warned = result || PyErr_ExceptionMatches(PyExc_RuntimeWarning);
-        if (!result) {
-            PyErr_WriteUnraisable(self);
-        }
-    } else {
+    } else if (PyErr_ExceptionMatches(warnings ? PyExc_AttributeError : PyExc_ImportError)) {
         PyErr_Clear();
+    }
+    if (PyErr_Occurred()) {
+        write_unraisable(unraisable_in_finalizing, self);
     }
     if (!warned) {
         const object qualname = object::steal(get_qualname(self));
         if (!qualname ||
             PyErr_WarnFormat(PyExc_RuntimeWarning, 1, "coroutine '%S' was never awaited", qualname.ptr()) < 0) {
-            PyErr_WriteUnraisable(self);
+            write_unraisable(unraisable_in_finalizing, self);
         }
     }
 }
 
-/// PEP 442: a suspended coroutine that dies is closed, one that never started warns (11.1, 12.1, 12.3, 12.4).
+/// PEP 442: a suspended one that dies is closed, and a coroutine that never started warns (11.1, 11.9, 12.1, 12.3,
+/// 12.4).
 inline void finalize(PyObject* self) noexcept {
     const frame* const root = coroutine_object::of(self)->root;
     if (root == nullptr) {
@@ -44,9 +48,11 @@ inline void finalize(PyObject* self) noexcept {
     }
     const saved_error outer;
     if (root->created()) {
-        warn_never_awaited(self);
+        if (!coroutine_object::of(self)->is_generator()) {
+            warn_never_awaited(self);
+        }
     } else if (const object closed = object::steal(close(self)); !closed) {
-        PyErr_WriteUnraisable(self);
+        write_unraisable(unraisable_in_closing, self);
     }
 }
 
@@ -64,7 +70,37 @@ inline int clear(PyObject* object_self) noexcept {
     return 0;
 }
 
-/// Reports what is certainly owned: never too much, since that would make the collector clear what is alive.
+/// Shows the collector what the frames of a chain at rest hold: each frame's py::visible variables, and what the leaf
+/// awaits outside of the chain.
+inline int traverse_chain(const frame& root, visitproc visit, void* arg) noexcept {
+    struct context {
+        visitproc visit;
+        void* arg;
+        int result;
+    } visited{visit, arg, 0};
+    const auto show = [](void* held, void* to) {
+        auto& collector = *static_cast<context*>(to);
+        if (held != nullptr && collector.result == 0) {
+            collector.result = collector.visit(static_cast<PyObject*>(held), collector.arg);
+        }
+    };
+    const frame* level = root.leaf_at_rest();
+    if (level->awaiting != nullptr) {
+        level->awaiting->visit(show, &visited);
+    }
+    while (true) {
+        if (level->noted) {
+            static_cast<const isthmus::detail::noted_frame<object>*>(level)->notes.visit(show, &visited);
+        }
+        if (level == &root) {
+            return visited.result;
+        }
+        level = level->up->parent;
+    }
+}
+
+/// Reports what is certainly owned: never too much, since that would make the collector clear what is alive. What a
+/// running chain holds changes under our eyes, so nothing of it is reported. O(levels of the chain).
 inline int traverse(PyObject* object_self, visitproc visit, void* arg) noexcept {
     const coroutine_object& self = *coroutine_object::of(object_self);
     Py_VISIT(Py_TYPE(object_self));
@@ -72,23 +108,11 @@ inline int traverse(PyObject* object_self, visitproc visit, void* arg) noexcept 
     Py_VISIT(self.name);
     Py_VISIT(self.qualname);
     Py_VISIT(self.origin);
-    struct context {
-        visitproc visit;
-        void* arg;
-        int result;
-    } visited{visit, arg, 0};
-    if (self.root != nullptr) {
-        isthmus::detail::visit_held(
-            *self.root,
-            [](void* held, void* to) {
-                auto& collector = *static_cast<context*>(to);
-                if (collector.result == 0) {
-                    collector.result = collector.visit(static_cast<PyObject*>(held), collector.arg);
-                }
-            },
-            &visited);
+    if (self.root == nullptr || self.root->created() || isthmus::detail::is_running(*self.root) ||
+        self.root->attached()) {
+        return 0;
     }
-    return visited.result;
+    return traverse_chain(*self.root, visit, arg);
 }
 
 /// Weak references die, and their callbacks run, before the body's cleanup (12.2).
@@ -151,6 +175,20 @@ inline bool interpreter_state::make_types() {
         {Py_tp_dealloc, slot(deallocate)},
         {0, nullptr},
     };
+    PyType_Slot generator_slots[] = {
+        {Py_tp_iter, slot(PyObject_SelfIter)},
+        {Py_tp_iternext, slot(generator_next)},
+        {Py_am_send, slot(send_to_generator)},
+        {Py_tp_methods, generator_methods},
+        {Py_tp_getset, generator_attributes},
+        {Py_tp_members, coroutine_members},
+        {Py_tp_repr, slot(repr)},
+        {Py_tp_finalize, slot(finalize)},
+        {Py_tp_traverse, slot(traverse)},
+        {Py_tp_clear, slot(clear)},
+        {Py_tp_dealloc, slot(deallocate)},
+        {0, nullptr},
+    };
     PyType_Slot iterator_slots[] = {
         {Py_tp_doc, const_cast<char*>("A wrapper object implementing __await__ for coroutines.")},
         {Py_tp_iter, slot(PyObject_SelfIter)},
@@ -168,17 +206,22 @@ inline bool interpreter_state::make_types() {
     constexpr unsigned flags =
         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE;
     PyType_Spec coroutine_spec{"isthmus.coroutine", sizeof(coroutine_object), 0, flags, coroutine_slots};
+    PyType_Spec generator_spec{"isthmus.generator", sizeof(coroutine_object), 0, flags, generator_slots};
     PyType_Spec iterator_spec{"isthmus.coroutine_wrapper", sizeof(iterator_object), 0, flags, iterator_slots};
     coroutine_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&coroutine_spec));
     iterator_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&iterator_spec));
-    if (coroutine_type == nullptr || iterator_type == nullptr) {
+    generator_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&generator_spec));
+    if (coroutine_type == nullptr || iterator_type == nullptr || generator_type == nullptr) {
         return false;
     }
     // Set now, it makes the coroutine an await-iterator without a __next__ method, so that it stays no iterable (14.6).
     coroutine_type->tp_iternext = next;
+    // And the generator awaitable without an __await__ method, so that it stays no collections.abc.Awaitable (15.3).
+    generator_type->tp_as_async->am_await = await_generator;
     // Messages of the interpreter print tp_name (7.13).
     coroutine_type->tp_name = "coroutine";
     iterator_type->tp_name = "coroutine_wrapper";
+    generator_type->tp_name = "generator";
     return true;
 }
 
