@@ -714,7 +714,7 @@ def test_2_8_13_2_threads_that_race_to_send() -> None:
             else:
                 assert (type(what), str(what)) == (ValueError, BUSY)
 
-    in_threads(*(lambda mine=mine: work(mine) for mine in got))  # type: ignore[misc]
+    in_threads(*(lambda mine=mine: work(mine) for mine in got))
     assert sorted(item for mine in got for item in mine) == items
     assert all(mine == sorted(mine) for mine in got)
 
@@ -767,7 +767,7 @@ def test_2_8_13_2_threads_that_race_in_every_way(unraisable: list[Any]) -> None:
                     assert how != "raised" or str(what) in allowed, repr(what)
             shared.clear()
 
-        in_threads(*(lambda mine=mine: work(mine) for mine in (1, 3, 5, 7)))  # type: ignore[misc]
+        in_threads(*(lambda mine=mine: work(mine) for mine in (1, 3, 5, 7)))
         for coroutine in shared:
             coroutine.close()
     collect()

@@ -1913,6 +1913,30 @@ def test_13_1_each_step_runs_in_the_drivers_context(language: Any, awaiter: Any)
     assert second[variable] == "set after second"
 
 
+def test_13_1_a_context_is_never_copied(language: Any, awaiter: Any) -> None:
+    """Through all levels: what one sets, the others see, and each step sees the context that it is run in."""
+    variable: contextvars.ContextVar[int] = contextvars.ContextVar("variable", default=0)
+    seen: list[int] = []
+
+    def count(_: object) -> None:
+        variable.set(variable.get() + 1)
+        seen.append(variable.get())
+
+    level: Any = language.script(
+        [do_call(count), do_yield(1), do_call(count), do_yield(2, BaseException, [do_call(count)])]
+    )
+    for i in range(4):
+        module = (awaiter, language)[i % 2]
+        level = module.script([do_call(count), do_await(module.deep(3, level)), do_call(count)])
+    contexts = [contextvars.copy_context() for _ in range(3)]
+    assert contexts[0].run(level.send, None) == 1
+    assert contexts[1].run(level.send, None) == 2
+    assert outcome(contexts[2].run, level.throw, Boom()) == ("returned", None)
+    assert seen == [1, 2, 3, 4, 5, 1, 1, 2, 3, 4, 5]
+    assert [context[variable] for context in contexts] == [5, 1, 5]
+    assert variable.get() == 0
+
+
 def test_13_2_resumed_from_different_threads(language: Any) -> None:
     steps = 20
     coroutine = language.pass_through(native.yields(list(range(steps))))

@@ -11,6 +11,7 @@
 #include <dlfcn.h>
 #include <source_location>
 #include <string_view>
+#include <utility>
 
 namespace isthmus::inline v1::py::detail {
 
@@ -58,17 +59,24 @@ inline object compile_function(const char* source) noexcept {
     return function;
 }
 
-/// Makes what the code objects are made of, when the first of them is wanted. False with an exception set if that
-/// fails.
-inline bool prepare_code(interpreter_state& state) noexcept {
-    object coroutine = compile_function("async def coroutine(): pass");
-    object places = object::steal(coroutine ? PyDict_New() : nullptr);
-    if (!places) {
-        return false;
+/// What the code objects are made from. Borrowed; null with an exception set if it cannot be made.
+inline PyObject* code_template(interpreter_state& state) noexcept {
+    if (PyObject* const found = state.code_template.load(std::memory_order_acquire)) {
+        return found;
     }
-    Py_XSETREF(state.code_template, coroutine.release());
-    Py_XSETREF(state.places, places.release());
-    return true;
+    object coroutine = compile_function("async def coroutine(): pass");
+    return coroutine ? keep_first(state.code_template, std::move(coroutine)) : nullptr;
+}
+
+/// A new reference to the value of a key; null, with or without an exception set, if there is none.
+inline object find_item(PyObject* dictionary, PyObject* key) noexcept {
+#if PY_VERSION_HEX >= 0x030D0000
+    PyObject* found = nullptr;
+    PyDict_GetItemRef(dictionary, key, &found);
+    return object::steal(found);
+#else
+    return object::borrow(PyDict_GetItemWithError(dictionary, key));
+#endif
 }
 
 /// What `co_flags` says of a coroutine function, a generator function, and one whose generators can be awaited.
@@ -124,7 +132,13 @@ inline object module_of(const void* address) noexcept {
 inline object place_for(interpreter_state& state, const std::source_location& function, std::uint32_t line,
                         int flags) noexcept {
     constexpr Py_ssize_t limit = 4096;
-    if (state.places == nullptr && !prepare_code(state)) {
+    PyObject* places = state.places.load(std::memory_order_acquire);
+    if (places == nullptr) {
+        object made = object::steal(PyDict_New());
+        places = made ? keep_first(state.places, std::move(made)) : nullptr;
+    }
+    PyObject* const copied = code_template(state);
+    if (places == nullptr || copied == nullptr) {
         return object();
     }
     struct {
@@ -139,11 +153,10 @@ inline object place_for(interpreter_state& state, const std::source_location& fu
     if (!key) {
         return object();
     }
-    if (PyObject* const found = PyDict_GetItemWithError(state.places, key.ptr())) {
-        return object::borrow(found);
+    if (object found = find_item(places, key.ptr())) {
+        return found;
     }
-    const object pattern = object::borrow(state.code_template); // what follows is audited, and may run Python code
-    const object code = code_like(pattern.ptr(), function, place.line, flags);
+    const object code = code_like(copied, function, place.line, flags);
     if (!code) {
         return object();
     }
@@ -155,10 +168,10 @@ inline object place_for(interpreter_state& state, const std::source_location& fu
     if (!made) {
         return object();
     }
-    if (PyDict_GET_SIZE(state.places) >= limit) {
-        PyDict_Clear(state.places);
+    if (PyDict_GET_SIZE(places) >= limit) {
+        PyDict_Clear(places);
     }
-    return PyDict_SetItem(state.places, key.ptr(), made.ptr()) == 0 ? made : object();
+    return PyDict_SetItem(places, key.ptr(), made.ptr()) == 0 ? made : object();
 }
 
 /// The code object of a C++ coroutine function for one line in it, which is the line of all its instructions: a frame

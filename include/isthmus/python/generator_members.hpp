@@ -52,17 +52,12 @@ inline PyMethodDef generator_methods[] = {
 
 /// gi_yieldfrom: the Python object that is yielded from, None for a C++ generator, which is none.
 inline PyObject* gi_yieldfrom(const chain_level& level) noexcept {
-    if (level.state() == coroutine_state::suspended && level.at->awaiting != nullptr) {
-        if (void* const object = level.at->awaiting->awaited_object()) {
-            return Py_NewRef(static_cast<PyObject*>(object));
-        }
-    }
-    Py_RETURN_NONE;
+    return Py_NewRef(level.awaited ? level.awaited.ptr() : Py_None);
 }
 
 /// What inspect.getgeneratorstate() says, and asks for since 3.15.
 inline PyObject* gi_state(const chain_level& level) noexcept {
-    switch (level.state()) {
+    switch (level.state) {
     case coroutine_state::created:
         return PyUnicode_FromString("GEN_CREATED");
     case coroutine_state::running:
@@ -84,12 +79,11 @@ inline PyObject* gi_frame(const chain_level& level) noexcept {
     if (PySys_Audit("object.__getattr__", "Os", level.shown_by, "gi_frame") < 0) {
         return nullptr;
     }
-    if (level.at == nullptr) {
+    if (level.state == coroutine_state::closed) {
         Py_RETURN_NONE;
     }
     interpreter_state* const state = state_or_null();
-    return state != nullptr ? frame_for(*state, level.where, level.at->line, flags_of(level.shown_by)).release()
-                            : nullptr;
+    return state != nullptr ? frame_for(*state, level.where, level.line, flags_of(level.shown_by)).release() : nullptr;
 }
 
 inline PyObject* gi_code(const chain_level& level) noexcept {

@@ -34,7 +34,12 @@ inline bool attached() noexcept {
     // PyGILState_Check() would do, if it were not false while the interpreter finalises. In 3.11 the current thread
     // state is that of whichever thread holds the GIL.
     PyThreadState* const current = _PyThreadState_UncheckedGet();
-    return current != nullptr && current == PyGILState_GetThisThreadState();
+    PyThreadState* const usual = PyGILState_GetThisThreadState();
+    if (current == nullptr || usual == nullptr || current == usual) {
+        return current != nullptr && current == usual;
+    }
+    // In a subinterpreter it is not the one that the thread usually has.
+    return PyInterpreterState_Head() != PyInterpreterState_Main() && current->thread_id == PyThread_get_thread_ident();
 #endif
 }
 

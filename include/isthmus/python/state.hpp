@@ -54,8 +54,8 @@ struct interpreter_state {
     std::atomic<PyObject*> queues{nullptr};           ///< of loop.hpp: the event loops that are known, and their queues
     std::atomic<thread_pool*> pool{nullptr};          ///< of pool.hpp
     std::atomic<PyObject*> trio{nullptr};             ///< of trio.hpp: the module trio.lowlevel
-    PyObject* code_template = nullptr;                ///< of code.hpp: the code object that the others are made from
-    PyObject* places = nullptr;                       ///< of code.hpp: what was made of it, by the place in C++
+    std::atomic<PyObject*> code_template{nullptr};    ///< of code.hpp: the code object that the others are made from
+    std::atomic<PyObject*> places{nullptr};           ///< of code.hpp: what was made of it, by the place in C++
     PyObject* function_types = nullptr;               ///< of function.hpp: its types, by their names
     PyObject* make_model = nullptr;                   ///< of model.hpp: a Python function
     PyTypeObject* view_type = nullptr;                ///< of introspection.hpp
@@ -111,8 +111,8 @@ inline interpreter_state* interpreter_state::find() {
         Py_XDECREF(owned->queues.exchange(nullptr));
         Py_XDECREF(owned->get_running_loop.exchange(nullptr));
         Py_XDECREF(owned->trio.exchange(nullptr));
-        Py_CLEAR(owned->code_template);
-        Py_CLEAR(owned->places);
+        Py_XDECREF(owned->code_template.exchange(nullptr));
+        Py_XDECREF(owned->places.exchange(nullptr));
         Py_CLEAR(owned->function_types);
         Py_CLEAR(owned->make_model);
         Py_CLEAR(owned->view_type);

@@ -27,18 +27,22 @@ using isthmus::detail::frame;
 inline void add_traceback_entry(PyObject* exception, const std::source_location& function,
                                 std::uint32_t line) noexcept {
     const saved_error outer;
+    object entry;
     try {
         interpreter_state& state = interpreter_state::get();
-        const object entry = into_python([&] { return frame_for(state, function, line); });
-        if (!entry) {
-            PyErr_Clear();
-            return;
-        }
-        set_raised(object::borrow(exception));
-        PyTraceBack_Here(reinterpret_cast<PyFrameObject*>(entry.ptr()));
-        static_cast<void>(take_raised());
+        entry = into_python([&] { return frame_for(state, function, line); });
     } catch (const std::exception&) { // there is no state any more
-    } catch (const base_exception&) {}
+        entry.reset();
+    } catch (const base_exception&) {
+        entry.reset();
+    }
+    if (!entry) {
+        PyErr_Clear();
+        return;
+    }
+    set_raised(object::borrow(exception));
+    PyTraceBack_Here(reinterpret_cast<PyFrameObject*>(entry.ptr()));
+    static_cast<void>(take_raised());
 }
 
 /// Whether the newest entry in the traceback of `exception` is one of the function of `f`.
@@ -119,7 +123,8 @@ private:
         }
         try {
             way_.push_back({&at, at.where, at.current_line()});
-        } catch (const std::bad_alloc&) { // an entry less
+        } catch (const std::bad_alloc&) { // then it has none
+            way_.clear();
         }
     }
 

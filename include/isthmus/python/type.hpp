@@ -102,13 +102,14 @@ inline int traverse_chain(const frame& root, visitproc visit, void* arg) noexcep
 /// Reports what is certainly owned: never too much, since that would make the collector clear what is alive. What a
 /// running chain holds changes under our eyes, so nothing of it is reported. O(levels of the chain).
 inline int traverse(PyObject* object_self, visitproc visit, void* arg) noexcept {
-    const coroutine_object& self = *coroutine_object::of(object_self);
+    coroutine_object& self = *coroutine_object::of(object_self);
     Py_VISIT(Py_TYPE(object_self));
     Py_VISIT(self.keep_alive);
     Py_VISIT(self.name);
     Py_VISIT(self.qualname);
     Py_VISIT(self.origin);
-    if (self.root == nullptr || self.root->created() || isthmus::detail::is_running(*self.root) ||
+    const turn::looking look(self.whose_turn);
+    if (look.elsewhere() || self.root == nullptr || self.root->created() || isthmus::detail::is_running(*self.root) ||
         self.root->attached()) {
         return 0;
     }

@@ -290,6 +290,7 @@ void drive(Driven& driven) {
             if (driven.state() == coroutine_state::closed) {
                 return;
             }
+            std::this_thread::yield();
         } else if (step.done()) {
             return;
         }
@@ -302,7 +303,9 @@ void drive_both(First& first, Second& second) {
     std::atomic<int> here{0};
     const auto meet = [&] {
         ++here;
-        while (here != 2) {}
+        while (here != 2) {
+            std::this_thread::yield();
+        }
     };
     std::thread other([&] {
         meet();
@@ -332,7 +335,7 @@ TEST(CheckThreads, AwaitedWhileOthersDriveIt) {
         }
         static isthmus::generator<int> yields_from(isthmus::generator<int>& sub) { co_yield isthmus::yield_from(sub); }
     };
-    for (int round = 0; round < 300; ++round) {
+    for (int round = 0; round < 150; ++round) {
         const int count = round % 3;
         auto inner = local::inner(count);
         auto outer = round % 2 == 0 ? local::awaits(inner) : local::goes_on(inner);
@@ -354,7 +357,7 @@ TEST(CheckThreads, ClosedAndDestroyedWhileAnotherDrivesWhatItAwaits) {
         }
         static coroutine<int, int> awaits(coroutine<int, int>& awaited) { co_return co_await awaited; }
     };
-    for (int round = 0; round < 300; ++round) {
+    for (int round = 0; round < 150; ++round) {
         auto inner = local::inner();
         auto outer = std::make_optional(local::awaits(inner));
         outer->send();
@@ -366,7 +369,9 @@ TEST(CheckThreads, ClosedAndDestroyedWhileAnotherDrivesWhatItAwaits) {
             started = true;
             drive(inner);
         });
-        while (!started) {}
+        while (!started) {
+            std::this_thread::yield();
+        }
         if (round % 2 == 0) {
             const auto ended = outer->try_close();
             if (ended.failed()) {
