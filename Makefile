@@ -14,7 +14,7 @@ export CCACHE_SLOPPINESS := pch_defines,time_macros
 CPP_PRESETS := gcc-release gcc-asan clang-debug clang-release clang-tsan
 
 .PHONY: help setup demo test test-cpp test-must-not-compile test-python test-clauses clauses test-fuzz test-examples \
-        test-installed test-docs bench fuzz soak format lint clean
+        test-passthrough passthrough test-installed test-docs test-debugger bench fuzz soak format lint clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,7 +46,7 @@ test-must-not-compile: setup ## programs that must not compile, and their messag
 test-fuzz: setup ## 50,000 random programs, in CPython and in C++: 10,000 of each kind
 	@cmake --preset gcc-release --log-level=WARNING >/dev/null
 	@cmake --build --preset gcc-release --target isthmus_fuzz_interpreter
-	@$(PYTHON) tests/fuzz/fuzz.py --interpreter build/gcc-release/tests/fuzz/isthmus_fuzz_interpreter --count 10000
+	@$(PYTHON) tests/fuzz/fuzz.py --interpreter build/gcc-release/tests/fuzz/isthmus_fuzz_interpreter --count 10000 --jobs $$(nproc)
 	@$(PYTHON) tests/fuzz/test_shrink.py --interpreter build/gcc-release/tests/fuzz/isthmus_fuzz_interpreter
 
 test-python: setup ## the Python tests on every CPython >= 3.11, with clang, and under the sanitizers
@@ -74,13 +74,22 @@ test-examples: setup ## the tests of the examples
 	    MYPYPATH=$(EXAMPLES):examples/$$example:examples/$$example/tests $(PYTHON) -m mypy --strict examples/$$example || exit; \
 	    PYTHONPATH=$(EXAMPLES) $(PYTHON) -m pytest -q examples/$$example || exit; \
 	done
-	@PYTHONPATH=$(EXAMPLES) $(PYTHON) -m pytest -q examples/minimal
+	@PYTHONPATH=$(EXAMPLES) $(PYTHON) -m pytest -q examples/minimal examples/embed
+
+test-passthrough: setup ## CPython's own tests, with a C++ coroutine around each of theirs, on the newest CPython
+	@tests/passthrough/run --short
+
+passthrough: setup ## the same on every CPython, with debug mode and tracing, and the tests of trio, anyio and uvloop
+	@tests/passthrough/run --write
 
 test-installed: setup ## a project of a user's own, with the installed package
 	@tests/installed/run
 
 test-docs: setup ## every code block of the documentation
 	@$(PYTHON) tests/docs/run.py
+
+test-debugger: setup ## gdb's command for coroutines
+	@$(PYTHON) tests/debugger/run.py
 
 bench: ## the benchmarks, as ratios to what they are compared with
 	@tools/bootstrap bench
@@ -93,7 +102,7 @@ bench: ## the benchmarks, as ratios to what they are compared with
 fuzz: setup ## the fuzzer with 10,000,000 programs, 2,000,000 of each kind, under the sanitizers
 	@cmake --preset clang-asan --log-level=WARNING >/dev/null
 	@cmake --build --preset clang-asan --target isthmus_fuzz_interpreter
-	@$(PYTHON) tests/fuzz/fuzz.py --interpreter build/clang-asan/tests/fuzz/isthmus_fuzz_interpreter --count 2000000
+	@$(PYTHON) tests/fuzz/fuzz.py --interpreter build/clang-asan/tests/fuzz/isthmus_fuzz_interpreter --count 2000000 --jobs $$(nproc)
 
 soak: setup ## the Python tests marked `soak`: the same again and again, for leaks and rare races
 	@tests/python/run --soak

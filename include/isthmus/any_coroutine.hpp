@@ -5,6 +5,7 @@
 #include "await_iterator.hpp"
 #include "concepts.hpp"
 #include "coroutine.hpp"
+#include "detail/any_waiter.hpp"
 #include "detail/erased.hpp"
 #include "detail/require.hpp"
 
@@ -18,9 +19,6 @@
 #include <utility>
 
 namespace isthmus::inline v1 {
-
-template <class Return = void, class Yield = none, class Send = none>
-class any_coroutine;
 
 namespace detail {
 
@@ -40,10 +38,6 @@ struct require_holdable : require_protocol<target_of<T>> {
                   "any_coroutine refer to it with std::ref");
 };
 
-/// The await-iterator of an any_coroutine in `co_await`, which may be moved or destroyed meanwhile, as a coroutine may.
-template <class Return, class Yield, class Send>
-class any_waiter;
-
 } // namespace detail
 
 /// Owns anything that is coroutine_like and returns `Return`, yields `Yield` and takes `Send`, whatever its class, for
@@ -57,8 +51,9 @@ class any_waiter;
 /// `co_await` of an any_coroutine passes each step on to what it holds, as one more step and one more call on the
 /// stack; the depth of awaiting above and below costs nothing. The misuse errors are those of what it holds. If that
 /// has a state(), as a native coroutine has, `co_await` throws already_awaited, already_executing and already_finished
-/// as it does for that (7.6–7.8), and `co_await c.await()` goes on with one that was started (7.9). Destroying one that
-/// is being awaited is as closing it behind the awaiter's back: that one gets already_finished.
+/// as it does for that (7.6–7.8), and `co_await c.await()` goes on with one that was started (7.9). An expiring one is
+/// moved in, and lives as long as the await. Destroying one that is being awaited is as closing it behind the awaiter's
+/// back: that one gets already_finished.
 template <class Return, class Yield, class Send>
 class [[nodiscard]] any_coroutine {
     using interface = detail::erased<Return, Yield, Send>;
@@ -141,6 +136,7 @@ public:
 private:
     friend class detail::any_waiter<Return, Yield, Send>;
     friend struct detail::await_target<any_coroutine>;
+    friend struct detail::await_target<detail::owning_any_waiter<Return, Yield, Send>>;
 
     void* place() noexcept { return storage_; }
     interface& held() noexcept { return *std::launder(reinterpret_cast<interface*>(storage_)); }
@@ -169,105 +165,6 @@ template <class Return, class Yield, class Send>
 constexpr bool is_awaitable(const any_coroutine<Return, Yield, Send>& object) {
     return object.has_value();
 }
-
-namespace detail {
-
-template <class Return, class Yield, class Send>
-class any_waiter {
-    using erased_type = any_coroutine<Return, Yield, Send>;
-
-public:
-    explicit any_waiter(erased_type& awaited) noexcept
-        : awaited_(&awaited), next_(std::exchange(awaited.waiters_, this)) {}
-    any_waiter(const any_waiter&) = delete;
-    any_waiter& operator=(const any_waiter&) = delete;
-    ~any_waiter() {
-        if (awaited_ != nullptr) {
-            any_waiter** place = &awaited_->waiters_;
-            while (*place != this) {
-                place = &(*place)->next_;
-            }
-            *place = next_;
-        }
-    }
-
-    auto send() { return awaited().send(); }
-    auto send(sendable<Send> value)
-        requires(!is_none<Send>)
-    {
-        return awaited().send(static_cast<Send&&>(value));
-    }
-    /// A plain one drops what is sent to the chain it is in, as a plain coroutine does.
-    template <class Value>
-        requires is_none<Send>
-    auto send(Value&&) {
-        return awaited().send();
-    }
-    auto throw_(std::exception_ptr error) { return awaited().throw_(std::move(error)); }
-    void close() {
-        if (awaited_ != nullptr) {
-            awaited_->close();
-        }
-    }
-
-    /// Tells all of a list where the any_coroutine is now; null: gone.
-    static void moved(any_waiter* first, erased_type* to) noexcept {
-        for (any_waiter* waiter = first; waiter != nullptr; waiter = waiter->next_) {
-            waiter->awaited_ = to;
-        }
-    }
-
-private:
-    friend struct await_target<any_waiter>;
-
-    erased_type& awaited() const {
-        if (awaited_ == nullptr) {
-            throw_misuse(misuse::already_finished);
-        }
-        return *awaited_;
-    }
-
-    erased_type* awaited_;
-    any_waiter* next_;
-};
-
-template <class Return, class Yield, class Send>
-struct await_source<any_coroutine<Return, Yield, Send>> {
-    using waiter = any_waiter<Return, Yield, Send>;
-
-    /// `co_await c` (7.6–7.8).
-    static waiter begin(any_coroutine<Return, Yield, Send>& awaited) {
-        if (const auto state = awaited.state(); state && *state != coroutine_state::created) {
-            throw_misuse(*state == coroutine_state::closed    ? misuse::already_finished
-                         : *state == coroutine_state::running ? misuse::already_executing
-                                                              : misuse::already_awaited);
-        }
-        return waiter(awaited);
-    }
-    static waiter begin(any_coroutine<Return, Yield, Send>&& awaited) { return begin(awaited); }
-    /// `co_await c.await()` (7.9).
-    static waiter go_on(any_coroutine<Return, Yield, Send>& awaited) { return waiter(awaited); }
-};
-
-template <class Return, class Yield, class Send>
-struct await_target<any_coroutine<Return, Yield, Send>> {
-    using iterator = any_coroutine<Return, Yield, Send>;
-    static frame* frame_of(const iterator& awaited) noexcept { return awaited.held().native_frame(); }
-    static std::string type_of(const iterator& awaited) { return awaited.held().type(); }
-};
-template <class Return, class Yield, class Send>
-struct await_target<any_waiter<Return, Yield, Send>> {
-    using iterator = any_waiter<Return, Yield, Send>;
-    using target = await_target<any_coroutine<Return, Yield, Send>>;
-    static frame* frame_of(const iterator& waiter) noexcept {
-        return waiter.awaited_ != nullptr ? target::frame_of(*waiter.awaited_) : nullptr;
-    }
-    static std::string type_of(const iterator& waiter) {
-        return waiter.awaited_ != nullptr ? target::type_of(*waiter.awaited_) : "any_coroutine";
-    }
-};
-
-} // namespace detail
 
 template <class Return, class Yield, class Send>
 void any_coroutine<Return, Yield, Send>::take(any_coroutine& other) noexcept {

@@ -27,12 +27,7 @@ public:
     const char* file() const noexcept { return frame_ != nullptr ? frame_->where.file_name() : ""; }
     /// The line of the co_await or co_yield at which it is suspended, or which it came to last if it runs; that of the
     /// function if it has not started; 0 for what is no coroutine function.
-    std::uint32_t line() const noexcept {
-        if (frame_ == nullptr) {
-            return 0;
-        }
-        return frame_->line != 0 ? frame_->line : frame_->where.line();
-    }
+    std::uint32_t line() const noexcept { return frame_ != nullptr ? frame_->current_line() : 0; }
     /// Whether it is a coroutine or generator of this library.
     bool is_native() const noexcept { return frame_ != nullptr; }
 

@@ -42,9 +42,14 @@ protected:
     nominal_awaitable& operator=(nominal_awaitable&&) = default;
 };
 
-/// What this library makes awaitable in its own way names its awaiter.
+/// The awaiter of what this library makes awaitable in its own way, where it does not name one: `type`.
 template <class T>
-concept names_awaiter = requires { typename std::remove_cvref_t<T>::awaiter_type; };
+struct named_awaiter {};
+template <class T>
+    requires requires { typename T::awaiter_type; }
+struct named_awaiter<T> : std::type_identity<typename T::awaiter_type> {};
+template <class T>
+concept names_awaiter = requires { typename named_awaiter<std::remove_cvref_t<T>>::type; };
 
 } // namespace detail
 

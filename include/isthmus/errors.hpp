@@ -134,6 +134,10 @@ public:
 /// `catch (const std::exception&)` does not see it.
 class ISTHMUS_EXPORT generator_exit {};
 
+/// What a task that is cancelled finds at its co_await. As in Python it is not an ordinary error, so that
+/// `catch (const std::exception&)` does not see it: let it pass, or throw it on.
+class ISTHMUS_EXPORT cancelled {};
+
 namespace detail {
 
 /// In a handler: the exception that it handles. A foreign one cannot be kept, but is an error all the same.
@@ -142,26 +146,29 @@ inline std::exception_ptr current_error() noexcept {
     return error ? error : std::make_exception_ptr(std::bad_exception());
 }
 
-/// Whether `error` is a generator_exit or derived from it. `error` must not be null.
-inline bool is_generator_exit(const std::exception_ptr& error) noexcept {
+/// What a handler for `const Error&` would catch, null if it would not. `error` must not be null; it owns the result.
+template <class Error>
+const Error* exception_cast(const std::exception_ptr& error) noexcept {
 #if defined(__GLIBCXX__)
     // Asking the runtime costs a few ns, where rethrowing costs a microsecond.
     const std::type_info* thrown = error.__cxa_exception_type();
-    if (*thrown == typeid(generator_exit)) {
-        return true;
-    }
     static_assert(sizeof(error) == sizeof(void*));          // all it holds is the pointer to the exception object
     void* object = *reinterpret_cast<void* const*>(&error); // __do_catch adjusts it, by a virtual base it reads
-    return typeid(generator_exit).__do_catch(thrown, &object, 1);
+    const bool caught = *thrown == typeid(Error) || typeid(Error).__do_catch(thrown, &object, 1);
+    return caught ? static_cast<const Error*>(object) : nullptr;
 #else
     try {
         std::rethrow_exception(error);
-    } catch (const generator_exit&) {
-        return true;
+    } catch (const Error& caught) {
+        return &caught;
     } catch (...) {
-        return false;
+        return nullptr;
     }
 #endif
+}
+/// Whether `error` is a generator_exit or derived from it. `error` must not be null.
+inline bool is_generator_exit(const std::exception_ptr& error) noexcept {
+    return exception_cast<generator_exit>(error) != nullptr;
 }
 
 /// Why an operation was refused. Kept as a code, since the try_ forms make the error without a throw.

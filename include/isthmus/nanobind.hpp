@@ -1,4 +1,4 @@
-// isthmus/nanobind.hpp — lets nanobind bind functions that return a py::coroutine<T>.
+// isthmus/nanobind.hpp — lets nanobind bind functions that return a py::coroutine<T> or a generator.
 // SPDX-License-Identifier: MIT
 //
 // Include it, and `m.def("fetch", &fetch)` makes a Python coroutine function. A function that takes a parameter which
@@ -11,6 +11,7 @@
 #define ISTHMUS_BINDING_LIBRARY
 
 #include "python.hpp"
+#include "python/definition.hpp"
 
 #include <nanobind/nanobind.h>
 
@@ -108,16 +109,19 @@ struct type_caster<isthmus::py::self<Class>> {
     }
 };
 
-/// What the casters below share: a coroutine can only be returned.
-template <class Return>
-struct coroutine_caster {
-    static constexpr auto returned_name =
-        make_caster<std::conditional_t<std::is_void_v<Return>, void_type, Return>>::Name;
-    static constexpr auto Name =
-        const_name("collections.abc.Coroutine[typing.Any, typing.Any, ") + returned_name + const_name("]");
+template <class T>
+inline constexpr auto isthmus_name = make_caster<std::conditional_t<std::is_void_v<T>, void_type, T>>::Name;
+template <>
+inline constexpr auto isthmus_name<isthmus::none> = const_name("None");
 
-    static handle make(isthmus::py::coroutine<Return>&& source, isthmus::py::object keep_alive,
-                       rv_policy policy) noexcept {
+/// What the casters below share: what they make can only be returned.
+template <class Made>
+struct returned_caster {
+    using Value = Made;
+    template <class>
+    using Cast = Value;
+
+    static handle make(auto&& source, isthmus::py::object keep_alive, rv_policy policy) noexcept {
         try {
             return isthmus::py::to_python<isthmus::py::detail::by_nanobind>(std::move(source), std::move(keep_alive),
                                                                             static_cast<int>(policy))
@@ -132,24 +136,43 @@ struct coroutine_caster {
     static isthmus::py::object self(cleanup_list* cleanup) noexcept {
         return isthmus::py::object::borrow(cleanup != nullptr ? cleanup->self() : nullptr);
     }
-};
-
-template <class Return>
-struct type_caster<isthmus::py::coroutine<Return>> : coroutine_caster<Return> {
-    using Value = isthmus::py::coroutine<Return>;
-    template <class>
-    using Cast = Value;
-
-    static handle from_cpp(Value&& source, rv_policy policy, cleanup_list* cleanup) noexcept {
-        return type_caster::make(std::move(source), type_caster::self(cleanup), policy);
+    static handle from_cpp(Made&& source, rv_policy policy, cleanup_list* cleanup) noexcept {
+        return make(std::move(source), self(cleanup), policy);
     }
 };
 
 template <class Return>
-struct type_caster<isthmus::py::detail::owned_coroutine<Return>> : coroutine_caster<Return> {
-    using Value = isthmus::py::detail::owned_coroutine<Return>;
-    template <class>
-    using Cast = Value;
+inline constexpr auto coroutine_name =
+    const_name("collections.abc.Coroutine[typing.Any, typing.Any, ") + isthmus_name<Return> + const_name("]");
+
+template <class Return, class Yield, class Send>
+struct type_caster<isthmus::coroutine<Return, Yield, Send>> : returned_caster<isthmus::coroutine<Return, Yield, Send>> {
+    static constexpr auto Name = coroutine_name<Return>;
+};
+
+template <class Return, class Yield, class Send>
+struct type_caster<isthmus::any_coroutine<Return, Yield, Send>>
+    : returned_caster<isthmus::any_coroutine<Return, Yield, Send>> {
+    static constexpr auto Name = coroutine_name<Return>;
+};
+
+template <class Yield, class Send, class Return>
+struct type_caster<isthmus::generator<Yield, Send, Return>> : returned_caster<isthmus::generator<Yield, Send, Return>> {
+    static constexpr auto Name = const_name("collections.abc.Generator[") + isthmus_name<Yield> + const_name(", ") +
+                                 isthmus_name<Send> + const_name(", ") + isthmus_name<Return> + const_name("]");
+};
+
+/// A generator that can be awaited has no type of its own in Python's typing.
+template <class Yield, class Send, class Return>
+struct type_caster<isthmus::generator_based_coroutine<Yield, Send, Return>>
+    : returned_caster<isthmus::generator_based_coroutine<Yield, Send, Return>> {
+    static constexpr auto Name = make_caster<isthmus::generator<Yield, Send, Return>>::Name;
+};
+
+template <class Made>
+struct type_caster<isthmus::py::detail::owned<Made>> : returned_caster<isthmus::py::detail::owned<Made>> {
+    using Value = isthmus::py::detail::owned<Made>;
+    static constexpr auto Name = make_caster<Made>::Name;
 
     static handle from_cpp(Value&& source, rv_policy policy, cleanup_list* cleanup) noexcept {
         isthmus::py::object keep = type_caster::self(cleanup);
@@ -166,12 +189,11 @@ struct type_caster<isthmus::py::detail::owned_coroutine<Return>> : coroutine_cas
 };
 
 template <class Return>
-struct type_caster<isthmus::py::detail::awaited_coroutine<Return>> : coroutine_caster<Return> {
+struct type_caster<isthmus::py::detail::awaited_coroutine<Return>>
+    : returned_caster<isthmus::py::detail::awaited_coroutine<Return>> {
     using Value = isthmus::py::detail::awaited_coroutine<Return>;
-    template <class>
-    using Cast = Value;
     static constexpr auto Name =
-        const_name("collections.abc.Generator[typing.Any, typing.Any, ") + type_caster::returned_name + const_name("]");
+        const_name("collections.abc.Generator[typing.Any, typing.Any, ") + isthmus_name<Return> + const_name("]");
 
     static handle from_cpp(Value&& source, rv_policy policy, cleanup_list* cleanup) noexcept {
         const isthmus::py::object made = isthmus::py::object::steal(
@@ -193,106 +215,165 @@ constexpr void check_parameters(Return (*)(Parameters...)) {
     }
 }
 
-/// func_create for a callable that returns a coroutine.
+/// A member function as a callable. Unlike a closure, it need not live as long as a coroutine that it made.
+template <class Member>
+struct member_caller {
+    Member member;
+    template <class Object, class... Args>
+    decltype(auto) operator()(Object* object, Args&&... args) const {
+        return (object->*member)(std::forward<Args>(args)...);
+    }
+};
+template <class Callable>
+inline constexpr bool is_closure = std::is_class_v<Callable> && !std::is_empty_v<Callable>;
+template <class Member>
+inline constexpr bool is_closure<member_caller<Member>> = false;
+
+/// func_create for a callable that returns a coroutine or generator.
 template <bool ReturnReference, class Func, class Return, class... Parameters, class... Extra>
 PyObject* create_coroutine_function(Func&& f, Return (*signature)(Parameters...), const Extra&... extra) {
     check_parameters<binds_method<Extra...>>(signature);
     isthmus::py::detail::register_translator();
     using closure = std::remove_cvref_t<Func>;
     constexpr std::index_sequence_for<Parameters...> indices;
-    if constexpr (std::is_class_v<closure> && !std::is_empty_v<closure> &&
-                  isthmus::py::detail::is_plain_coroutine<Return>) {
+    if constexpr (is_closure<closure> && isthmus::py::detail::is_ownable<Return>) {
         return func_create<ReturnReference, true>(
             isthmus::py::detail::own_closure<closure>(std::forward<Func>(f), signature),
-            static_cast<isthmus::py::detail::owned_coroutine<typename Return::return_type> (*)(Parameters...)>(nullptr),
-            indices, extra...);
+            static_cast<isthmus::py::detail::owned<Return> (*)(Parameters...)>(nullptr), indices, extra...);
     } else {
         return func_create<ReturnReference, true>(std::forward<Func>(f), signature, indices, extra...);
     }
 }
 
+/// Begins to add a function where its annotations, those of m.def and .def among them, say.
+template <class... Extra>
+isthmus::py::detail::definition begin_definition(const Extra&... extra) {
+    PyObject* where = nullptr;
+    const char* called = nullptr;
+    const auto note = [&](const auto& annotation) {
+        using annotation_type = std::remove_cvref_t<decltype(annotation)>;
+        if constexpr (std::is_same_v<annotation_type, scope>) {
+            where = annotation.value;
+        } else if constexpr (std::is_same_v<annotation_type, name>) {
+            called = annotation.value;
+        }
+    };
+    (note(extra), ...);
+    return isthmus::py::detail::definition(where, called);
+}
+
+template <class Func>
+using signature_of = typename analyze_method<decltype(&std::remove_reference_t<Func>::operator())>::func;
+
+/// cpp_function_def and cpp_function of whatever can be called.
+template <class Func, class Return, class... Args, class... Extra>
+void define_function(Func&& f, Return (*signature)(Args...), const Extra&... extra) {
+    const isthmus::py::detail::definition defined = begin_definition(extra...);
+    if constexpr (isthmus::py::detail::outlives_call<Return>) {
+        create_coroutine_function<false>(std::forward<Func>(f), signature, extra...);
+    } else {
+        func_create<false, true>(std::forward<Func>(f), signature, std::index_sequence_for<Args...>(), extra...);
+    }
+    if constexpr (isthmus::py::detail::gives_coroutine<Return>) {
+        defined.mark();
+    }
+}
+template <class Func, class Return, class... Args, class... Extra>
+object make_function(Func&& f, Return (*signature)(Args...), const Extra&... extra) {
+    object made = steal(create_coroutine_function<true>(std::forward<Func>(f), signature, extra...));
+    constexpr bool is_accessor = binds_method<Extra...> || (std::is_same_v<Extra, is_getter> || ...);
+    if constexpr (isthmus::py::detail::gives_coroutine<Return> && !is_accessor) {
+        return steal(isthmus::py::as_coroutine_function(isthmus::py::object::borrow(made.ptr())).release());
+    } else {
+        return made;
+    }
+}
+
+/// Checks a member function, and makes it callable. A coroutine of it keeps the object alive.
+template <class Object, class Return, class Member, class... Args>
+member_caller<Member> as_callable(Member member, Return (*)(Object*, Args...)) {
+    if constexpr (isthmus::py::detail::outlives_call<Return>) {
+        isthmus::py::detail::require_owned_parameters<Args...>();
+    }
+    return {member};
+}
+
+/// Always true: a constrained function is preferred to the same one without constraints.
+template <class Return>
+concept any_result = true;
+
 } // namespace nanobind::detail
 
-// nanobind's own cpp_function and cpp_function_def, for functions that return a coroutine: being more constrained, they
-// are the ones that `m.def`, `.def` and `.def_static` find.
+// nanobind's own cpp_function, for functions that return a coroutine or generator, and cpp_function_def, for all, since
+// any function may be an overload of one that returns a coroutine: being more constrained, they are the ones that
+// `m.def`, `.def` and `.def_static` find.
 namespace nanobind {
 
 template <typename = void, typename Return, typename... Args, typename... Extra>
-    requires isthmus::py::detail::is_coroutine<Return>
+    requires isthmus::py::detail::outlives_call<Return>
 object cpp_function(Return (*f)(Args...), const Extra&... extra) {
-    return steal(detail::create_coroutine_function<true>(f, f, extra...));
+    return detail::make_function(f, f, extra...);
 }
 
 template <typename = void, typename Return, typename... Args, typename... Extra>
-    requires isthmus::py::detail::is_coroutine<Return>
+    requires detail::any_result<Return>
 void cpp_function_def(Return (*f)(Args...), const Extra&... extra) {
-    detail::create_coroutine_function<false>(f, f, extra...);
+    detail::define_function(f, f, extra...);
 }
 
 namespace detail {
 
-template <class Func>
-using signature_of = typename analyze_method<decltype(&std::remove_reference_t<Func>::operator())>::func;
 template <class Signature>
-inline constexpr bool returns_coroutine = false;
+inline constexpr bool result_outlives_call = false;
 template <class Return, class... Args>
-inline constexpr bool returns_coroutine<Return(Args...)> = isthmus::py::detail::is_coroutine<Return>;
-
-/// func_create for a member function that returns a coroutine, which keeps the object alive.
-template <bool ReturnReference, class Object, class Return, class Member, class... Args, class... Extra>
-PyObject* create_coroutine_method(Member member, Return (*signature)(Object*, Args...), const Extra&... extra) {
-    isthmus::py::detail::require_owned_parameters<Args...>();
-    isthmus::py::detail::register_translator();
-    return func_create<ReturnReference, true>(
-        [member](Object* object, Args... args) -> Return { return (object->*member)(std::forward<Args>(args)...); },
-        signature, std::index_sequence_for<Object, Args...>(), extra...);
-}
+inline constexpr bool result_outlives_call<Return(Args...)> = isthmus::py::detail::outlives_call<Return>;
 
 } // namespace detail
 
 template <typename = void, typename Func, typename... Extra,
           detail::enable_if_t<detail::is_lambda_v<std::remove_reference_t<Func>>> = 0>
-    requires detail::returns_coroutine<detail::signature_of<Func>>
+    requires detail::result_outlives_call<detail::signature_of<Func>>
 object cpp_function(Func&& f, const Extra&... extra) {
-    return steal(detail::create_coroutine_function<true>(std::forward<Func>(f),
-                                                         static_cast<detail::signature_of<Func>*>(nullptr), extra...));
+    return detail::make_function(std::forward<Func>(f), static_cast<detail::signature_of<Func>*>(nullptr), extra...);
 }
 
 template <typename = void, typename Func, typename... Extra,
           detail::enable_if_t<detail::is_lambda_v<std::remove_reference_t<Func>>> = 0>
-    requires detail::returns_coroutine<detail::signature_of<Func>>
+    requires detail::any_result<detail::signature_of<Func>>
 void cpp_function_def(Func&& f, const Extra&... extra) {
-    detail::create_coroutine_function<false>(std::forward<Func>(f), static_cast<detail::signature_of<Func>*>(nullptr),
-                                             extra...);
+    detail::define_function(std::forward<Func>(f), static_cast<detail::signature_of<Func>*>(nullptr), extra...);
 }
 
 template <typename Target = void, typename Return, typename Class, typename... Args, typename... Extra>
-    requires isthmus::py::detail::is_coroutine<Return>
+    requires isthmus::py::detail::outlives_call<Return>
 object cpp_function(Return (Class::*f)(Args...), const Extra&... extra) {
     using T = std::conditional_t<std::is_void_v<Target>, Class, Target>;
-    return steal(detail::create_coroutine_method<true>(f, static_cast<Return (*)(T*, Args...)>(nullptr), extra...));
+    constexpr Return (*signature)(T*, Args...) = nullptr;
+    return detail::make_function(detail::as_callable(f, signature), signature, extra...);
 }
 
 template <typename Target = void, typename Return, typename Class, typename... Args, typename... Extra>
-    requires isthmus::py::detail::is_coroutine<Return>
+    requires detail::any_result<Return>
 void cpp_function_def(Return (Class::*f)(Args...), const Extra&... extra) {
     using T = std::conditional_t<std::is_void_v<Target>, Class, Target>;
-    detail::create_coroutine_method<false>(f, static_cast<Return (*)(T*, Args...)>(nullptr), extra...);
+    constexpr Return (*signature)(T*, Args...) = nullptr;
+    detail::define_function(detail::as_callable(f, signature), signature, extra...);
 }
 
 template <typename Target = void, typename Return, typename Class, typename... Args, typename... Extra>
-    requires isthmus::py::detail::is_coroutine<Return>
+    requires isthmus::py::detail::outlives_call<Return>
 object cpp_function(Return (Class::*f)(Args...) const, const Extra&... extra) {
     using T = std::conditional_t<std::is_void_v<Target>, Class, Target>;
-    return steal(
-        detail::create_coroutine_method<true>(f, static_cast<Return (*)(const T*, Args...)>(nullptr), extra...));
+    constexpr Return (*signature)(const T*, Args...) = nullptr;
+    return detail::make_function(detail::as_callable(f, signature), signature, extra...);
 }
 
 template <typename Target = void, typename Return, typename Class, typename... Args, typename... Extra>
-    requires isthmus::py::detail::is_coroutine<Return>
+    requires detail::any_result<Return>
 void cpp_function_def(Return (Class::*f)(Args...) const, const Extra&... extra) {
     using T = std::conditional_t<std::is_void_v<Target>, Class, Target>;
-    detail::create_coroutine_method<false>(f, static_cast<Return (*)(const T*, Args...)>(nullptr), extra...);
+    constexpr Return (*signature)(const T*, Args...) = nullptr;
+    detail::define_function(detail::as_callable(f, signature), signature, extra...);
 }
 
 } // namespace nanobind

@@ -31,10 +31,8 @@ detail::outcome_awaitable<T> as_outcome(T&& awaited) {
 }
 
 /// What they give is awaitable where x is.
-template <class T>
-inline constexpr bool is_awaitable_v<detail::nothrow_awaitable<T>> = is_awaitable_v<T>;
-template <class T>
-inline constexpr bool is_awaitable_v<detail::outcome_awaitable<T>> = is_awaitable_v<T>;
+template <class T, template <class> class Observer>
+inline constexpr bool is_awaitable_v<detail::observed_awaitable<T, Observer>> = is_awaitable_v<T>;
 
 /// `co_yield with_error(e)` raises e without a C++ throw: the coroutine or generator ends here in it, as if it had left
 /// the body; no `catch` block of the body runs. Throws not_an_exception if e is null.

@@ -1,4 +1,4 @@
-// isthmus/pybind11.hpp — lets pybind11 bind functions that return a py::coroutine<T>.
+// isthmus/pybind11.hpp — lets pybind11 bind functions that return a py::coroutine<T> or a generator.
 // SPDX-License-Identifier: MIT
 //
 // Include it, and `m.def("fetch", isthmus::py::bind(&fetch))` makes a Python coroutine function. pybind11 has no place
@@ -14,6 +14,10 @@
 #include "python.hpp"
 
 #include <pybind11/pybind11.h>
+
+#include <string>
+#include <string_view>
+#include <utility>
 
 namespace isthmus::inline v1::py {
 
@@ -72,24 +76,24 @@ struct by_pybind11 {
 
 } // namespace detail
 
-/// For `m.def` and `.def`: gives back what it is given, if a coroutine may take its parameters. A closure with captures
-/// is copied into an owner that each coroutine keeps.
+/// For `m.def` and `.def`: gives back what it is given, if a coroutine or generator may take its parameters. A closure
+/// with captures is copied into an owner that each of them keeps.
 template <class Return, class... Parameters>
-    requires detail::is_coroutine<Return>
+    requires detail::outlives_call<Return>
 auto bind(Return (*function)(Parameters...)) {
     detail::require_owned_parameters<Parameters...>();
     detail::register_translator();
     return function;
 }
 template <class Return, class Class, class... Parameters>
-    requires detail::is_coroutine<Return>
+    requires detail::outlives_call<Return>
 auto bind(Return (Class::*method)(Parameters...)) {
     detail::require_owned_parameters<Parameters...>();
     detail::register_translator();
     return method;
 }
 template <class Return, class Class, class... Parameters>
-    requires detail::is_coroutine<Return>
+    requires detail::outlives_call<Return>
 auto bind(Return (Class::*method)(Parameters...) const) {
     detail::require_owned_parameters<Parameters...>();
     detail::register_translator();
@@ -106,7 +110,7 @@ auto bind_closure(Closure closure, Return (Class::*)(Parameters...) const) {
         require_owned_parameters<Parameters...>();
     }
     register_translator();
-    if constexpr (std::is_empty_v<Closure> || !is_plain_coroutine<Return>) {
+    if constexpr (std::is_empty_v<Closure> || !is_ownable<Return>) {
         return closure;
     } else {
         return own_closure(std::move(closure), static_cast<Return (*)(Parameters...)>(nullptr));
@@ -158,16 +162,15 @@ struct type_caster<isthmus::py::self<Class>> {
     }
 };
 
-/// What the casters below share: a coroutine can only be returned.
-template <class Return>
-struct coroutine_caster {
-    static constexpr auto returned_name =
-        make_caster<std::conditional_t<std::is_void_v<Return>, void_type, Return>>::name;
-    static constexpr auto name =
-        const_name("collections.abc.Coroutine[typing.Any, typing.Any, ") + returned_name + const_name("]");
+template <class T>
+inline constexpr auto isthmus_name = make_caster<std::conditional_t<std::is_void_v<T>, void_type, T>>::name;
+template <>
+inline constexpr auto isthmus_name<isthmus::none> = const_name("None");
 
-    static handle make(isthmus::py::coroutine<Return>&& source, isthmus::py::object keep_alive,
-                       return_value_policy policy) {
+/// What the casters below share: what they make can only be returned.
+template <class Made>
+struct returned_caster {
+    static handle make(auto&& source, isthmus::py::object keep_alive, return_value_policy policy) {
         try {
             return isthmus::py::to_python<isthmus::py::detail::by_pybind11>(std::move(source), std::move(keep_alive),
                                                                             static_cast<int>(policy))
@@ -177,19 +180,44 @@ struct coroutine_caster {
             throw error_already_set();
         }
     }
-};
-
-template <class Return>
-struct type_caster<isthmus::py::coroutine<Return>> : coroutine_caster<Return> {
-    static handle cast(isthmus::py::coroutine<Return>&& source, return_value_policy policy, handle parent) {
-        return type_caster::make(std::move(source), isthmus::py::object::borrow(parent.ptr()), policy);
+    static handle cast(Made&& source, return_value_policy policy, handle parent) {
+        return make(std::move(source), isthmus::py::object::borrow(parent.ptr()), policy);
     }
 };
 
 template <class Return>
-struct type_caster<isthmus::py::detail::owned_coroutine<Return>> : coroutine_caster<Return> {
-    static handle cast(isthmus::py::detail::owned_coroutine<Return>&& source, return_value_policy policy,
-                       handle parent) {
+inline constexpr auto coroutine_name =
+    const_name("collections.abc.Coroutine[typing.Any, typing.Any, ") + isthmus_name<Return> + const_name("]");
+
+template <class Return, class Yield, class Send>
+struct type_caster<isthmus::coroutine<Return, Yield, Send>> : returned_caster<isthmus::coroutine<Return, Yield, Send>> {
+    static constexpr auto name = coroutine_name<Return>;
+};
+
+template <class Return, class Yield, class Send>
+struct type_caster<isthmus::any_coroutine<Return, Yield, Send>>
+    : returned_caster<isthmus::any_coroutine<Return, Yield, Send>> {
+    static constexpr auto name = coroutine_name<Return>;
+};
+
+template <class Yield, class Send, class Return>
+struct type_caster<isthmus::generator<Yield, Send, Return>> : returned_caster<isthmus::generator<Yield, Send, Return>> {
+    static constexpr auto name = const_name("collections.abc.Generator[") + isthmus_name<Yield> + const_name(", ") +
+                                 isthmus_name<Send> + const_name(", ") + isthmus_name<Return> + const_name("]");
+};
+
+/// A generator that can be awaited has no type of its own in Python's typing.
+template <class Yield, class Send, class Return>
+struct type_caster<isthmus::generator_based_coroutine<Yield, Send, Return>>
+    : returned_caster<isthmus::generator_based_coroutine<Yield, Send, Return>> {
+    static constexpr auto name = make_caster<isthmus::generator<Yield, Send, Return>>::name;
+};
+
+template <class Made>
+struct type_caster<isthmus::py::detail::owned<Made>> : returned_caster<isthmus::py::detail::owned<Made>> {
+    static constexpr auto name = make_caster<Made>::name;
+
+    static handle cast(isthmus::py::detail::owned<Made>&& source, return_value_policy policy, handle parent) {
         isthmus::py::object keep = std::move(source.owner);
         if (parent) {
             keep = isthmus::py::checked(PyTuple_Pack(2, parent.ptr(), keep.ptr()));
@@ -199,9 +227,10 @@ struct type_caster<isthmus::py::detail::owned_coroutine<Return>> : coroutine_cas
 };
 
 template <class Return>
-struct type_caster<isthmus::py::detail::awaited_coroutine<Return>> : coroutine_caster<Return> {
+struct type_caster<isthmus::py::detail::awaited_coroutine<Return>>
+    : returned_caster<isthmus::py::detail::awaited_coroutine<Return>> {
     static constexpr auto name =
-        const_name("collections.abc.Generator[typing.Any, typing.Any, ") + type_caster::returned_name + const_name("]");
+        const_name("collections.abc.Generator[typing.Any, typing.Any, ") + isthmus_name<Return> + const_name("]");
 
     static handle cast(isthmus::py::detail::awaited_coroutine<Return>&& source, return_value_policy policy,
                        handle parent) {
@@ -216,3 +245,77 @@ struct type_caster<isthmus::py::detail::awaited_coroutine<Return>> : coroutine_c
 };
 
 } // namespace pybind11::detail
+
+namespace isthmus::inline v1::py {
+namespace detail {
+
+/// The first of the overloads that a function of pybind11 has; null if it is something else.
+inline const ::pybind11::detail::function_record* overloads_of(PyObject* function) {
+    if (PyInstanceMethod_Check(function)) {
+        function = PyInstanceMethod_GET_FUNCTION(function);
+    }
+    if (!PyCFunction_Check(function) || PyCFunction_GET_SELF(function) == nullptr) {
+        return nullptr;
+    }
+    PyObject* const holder = PyCFunction_GET_SELF(function);
+#if PYBIND11_VERSION_HEX >= 0x03000000
+    return ::pybind11::detail::function_record_ptr_from_PyObject(holder);
+#else
+    const char* const name = ::pybind11::detail::get_function_record_capsule_name();
+    return PyCapsule_IsValid(holder, name)
+               ? static_cast<const ::pybind11::detail::function_record*>(PyCapsule_GetPointer(holder, name))
+               : nullptr;
+#endif
+}
+
+/// Whether all overloads say that they return a coroutine: an `async def` function does so whatever the arguments.
+inline bool gives_only_coroutines(PyObject* function) {
+    const auto* const first = overloads_of(function);
+    for (const auto* overload = first; overload != nullptr; overload = overload->next) {
+        const std::string_view signature(overload->signature);
+        const std::size_t arrow = signature.rfind(" -> ");
+        if (arrow == std::string_view::npos || !signature.substr(arrow).starts_with(" -> collections.abc.Coroutine[")) {
+            return false;
+        }
+    }
+    return first != nullptr;
+}
+
+} // namespace detail
+
+/// The last line of a PYBIND11_MODULE: the functions of the module and of its classes that return coroutines are then
+/// coroutine functions in the eyes of inspect.iscoroutinefunction() and of frameworks (16.3), as made by
+/// py::as_coroutine_function. One with overloads is if all of them return coroutines. It is the last line since
+/// pybind11 adds an overload only to a function of its own kind, and tells nobody when it has added one.
+///
+/// `scope` is a module or class. Needs the GIL. Throws what Python raises.
+inline void mark_coroutine_functions(::pybind11::handle scope) {
+    const bool in_class = PyType_Check(scope.ptr());
+    const auto text = [](::pybind11::handle value) { return std::string(::pybind11::str(value)); };
+    const std::string module = text(scope.attr(in_class ? "__module__" : "__name__"));
+    const std::string prefix = in_class ? text(scope.attr("__qualname__")) + "." : "";
+    for (const ::pybind11::handle item : ::pybind11::list(scope.attr("__dict__").attr("items")())) {
+        const auto [name, value] = item.cast<std::pair<std::string, ::pybind11::object>>();
+        const std::string qualname = prefix + name;
+        if (PyType_Check(value.ptr())) {
+            if (text(value.attr("__module__")) == module && text(value.attr("__qualname__")) == qualname) {
+                py::mark_coroutine_functions(value);
+            }
+            continue;
+        }
+        object function = object::borrow(value.ptr());
+        const bool is_static = PyObject_TypeCheck(value.ptr(), &PyStaticMethod_Type);
+        if (is_static) {
+            function = checked(PyObject_GetAttrString(value.ptr(), "__func__"));
+        }
+        if (detail::gives_only_coroutines(function.ptr())) {
+            function = py::as_coroutine_function(function);
+            ::pybind11::setattr(function.ptr(), "__qualname__",
+                                ::pybind11::str(qualname)); // pybind11's own names its record
+            function = is_static ? checked(PyStaticMethod_New(function.ptr())) : std::move(function);
+            ::pybind11::setattr(scope, name.c_str(), function.ptr());
+        }
+    }
+}
+
+} // namespace isthmus::inline v1::py

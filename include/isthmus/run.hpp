@@ -3,10 +3,12 @@
 #pragma once
 
 #include "concepts.hpp"
+#include "detail/poll_reactor.hpp"
 #include "detail/require.hpp"
 #include "errors.hpp"
 #include "step.hpp"
 
+#include <concepts>
 #include <exception>
 #include <optional>
 #include <type_traits>
@@ -20,6 +22,9 @@ template <class Coroutine>
 using yielded_by = decltype(std::declval<step_of<Coroutine>&>().yielded());
 template <class Coroutine>
 using returned_by = decltype(std::declval<step_of<Coroutine>>().returned());
+
+template <class Coroutine>
+concept yields_pending = std::same_as<std::remove_cvref_t<yielded_by<Coroutine>>, pending>;
 
 /// What is taken from an expression of type T: the value itself, or a reference if it gives an lvalue.
 template <class T>
@@ -38,6 +43,18 @@ decltype(auto) ask(Step& step, Handler& handler) {
         return handler(std::move(step).yielded());
     } else {
         return handler(step.yielded());
+    }
+}
+
+/// Whether run() can go on with what the handler returns: `none` has to be a value of Send if that is void. Of a user's
+/// class that names no send_type this is not known before it is sent.
+template <class Coroutine, class Handler>
+constexpr bool can_answer() {
+    using reply = decltype(detail::ask(std::declval<step_of<Coroutine>&>(), std::declval<Handler&>()));
+    if constexpr (std::is_void_v<reply> && requires { typename Coroutine::send_type; }) {
+        return empty_value<typename Coroutine::send_type>::exists;
+    } else {
+        return true;
     }
 }
 
@@ -68,6 +85,24 @@ Step answer(Coroutine& coroutine, Step& step, Handler& handler) {
 
 } // namespace detail
 
+/// Runs a task to its end on this thread, which sleeps while the task waits: for time, file descriptors and other
+/// threads. Returns what the task returned; throws what left it, and std::system_error if poll() fails. `task` may be
+/// an lvalue, and may have been started.
+template <coroutine_like Task>
+    requires(detail::has_protocol<Task> && detail::yields_pending<Task>)
+detail::result_of<Task> run(Task&& task) {
+    detail::poll_reactor reactor;
+    while (true) {
+        auto step = detail::send_none(task);
+        if (step.done()) {
+            return static_cast<detail::result_of<Task>>(std::move(step).returned());
+        }
+        if (!step.yielded().start(reactor, reactor.next_waker())) {
+            reactor.wait();
+        }
+    }
+}
+
 /// Runs a coroutine that yields nothing to its end, and returns what it returned; throws what left it. `coroutine` may
 /// be an lvalue, and may have been started. It is resumed at once each time it suspends.
 template <coroutine_like Coroutine>
@@ -84,12 +119,16 @@ detail::result_of<Coroutine> run(Coroutine&& coroutine) {
     }
 }
 
-/// Runs a coroutine to its end: what it yields goes to `handler`, whose result is sent back (nothing if that is void).
+/// Runs a coroutine to its end: what it yields goes to `handler`, whose result is sent back (nothing if that is void,
+/// which needs a Send with an empty value).
 /// An error that `handler` throws is thrown into the coroutine, which may handle it. Returns what the coroutine
 /// returned; throws what left it.
 template <coroutine_like Coroutine, class Handler>
     requires detail::has_protocol<Coroutine>
 detail::result_of<Coroutine> run(Coroutine&& coroutine, Handler&& handler) {
+    static_assert(detail::can_answer<std::remove_cvref_t<Coroutine>, Handler>(),
+                  "isthmus: the handler returns void, but this coroutine's Send has no empty value: the handler has to "
+                  "return what to send");
     std::optional<detail::step_of<Coroutine>> steps[2]; // this one and the next, as a step need not be assignable
     unsigned now = 0;
     steps[now].emplace(detail::send_none(coroutine));

@@ -17,6 +17,10 @@ namespace isthmus::inline v1 {
 
 namespace detail {
 
+/// What a layer above lets generators yield from in its own way names what does that, which is constructed from it.
+template <class T>
+concept names_delegate = requires { typename T::delegate_type; };
+
 template <class Return, class Yield, class Send>
 void match_coroutine(coroutine<Return, Yield, Send>&);
 template <class T>

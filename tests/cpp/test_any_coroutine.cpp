@@ -479,6 +479,33 @@ TEST(AnyCoroutine, Clause_7_9_AwaitOfItsIteratorGoesOn) {
     EXPECT_ERROR(goes_on(e).send(), isthmus::missing_value, test::no_none);
 }
 
+TEST(AnyCoroutine, AnExpiringOneIsMovedIntoTheAwait) {
+    struct local {
+        static native awaits(erased& c) { co_return co_await std::move(c); }
+    };
+    erased c = echo(2);
+    {
+        native outer = local::awaits(c);
+        static_cast<void>(outer.send());
+        EXPECT_FALSE(c.has_value());
+        EXPECT_EQ(outer.send(3).yielded(), 3);
+        EXPECT_EQ(outer.send(4).returned(), 4);
+    }
+    int alive = 0;
+    c = duck<>(alive);
+    {
+        native outer = local::awaits(c);
+        static_cast<void>(outer.send());
+        EXPECT_EQ(alive, 1);
+    }
+    EXPECT_EQ(alive, 0); // with its awaiter
+
+    c = echo(2);
+    static_cast<void>(c.send());
+    EXPECT_ERROR(local::awaits(c).send(), isthmus::already_awaited, test::awaited);
+    EXPECT_EQ(c.send(1).yielded(), 1); // and is as it was
+}
+
 TEST(AnyCoroutine, Clause_9_3_ItsIteratorDrivesIt) {
     erased c = echo(2);
     auto iterator = c.await();

@@ -3,6 +3,7 @@
 #include "support.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <ranges>
 #include <source_location>
@@ -177,6 +178,29 @@ TEST(AwaitChain, NamesOfMembersAndTemplates) {
     counting c = object.member();
     c.send();
     EXPECT_TRUE((*await_chain(c).begin()).name().ends_with("local::member")) << (*await_chain(c).begin()).name();
+}
+
+/// The name of the function where this is called. In a coroutine's body g++ has a name of its own for it.
+std::string name_here(std::source_location at = std::source_location::current()) {
+    return std::string(isthmus::detail::plain_name(at.function_name()));
+}
+
+coroutine<std::string> names_itself(int, std::string (*)(int)) { co_return name_here(); }
+struct member {
+    coroutine<std::string> names_itself(std::vector<int>) const { co_return name_here(); }
+};
+
+TEST(AwaitChain, A_place_in_a_body_has_the_name_of_its_function) {
+    struct local {
+        coroutine<std::string> names_itself() { co_return name_here(); }
+    } of_class;
+    auto lambda = [](int) -> coroutine<std::string> { co_return name_here(); };
+    for (coroutine<std::string>& c :
+         std::array{names_itself(1, nullptr), member().names_itself({}), of_class.names_itself(), lambda(1)}) {
+        const std::string name = (*await_chain(c).begin()).name();
+        EXPECT_EQ(run(c), name);
+        EXPECT_TRUE(name.ends_with("names_itself") || name == "<lambda>") << name;
+    }
 }
 
 } // namespace

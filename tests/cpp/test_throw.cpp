@@ -2,8 +2,11 @@
 // SPDX-License-Identifier: MIT
 #include "support.hpp"
 
+#include <cstdlib>
+#include <exception>
 #include <memory>
 #include <string>
+#include <unwind.h>
 #include <utility>
 
 namespace {
@@ -500,6 +503,36 @@ TEST(Throw, TheErrorIsNotKeptAlive) {
     c.throw_(boom("not this"));
     EXPECT_THROW(c.throw_(error), counted);
     EXPECT_EQ(error.life.use_count(), 1);
+}
+
+/// Raises an exception of another language, which std::exception_ptr cannot hold.
+[[noreturn]] void raise_foreign() {
+    static _Unwind_Exception exception{};
+    _Unwind_RaiseException(&exception);
+    std::abort(); // nobody handles it
+}
+coroutine<int, int> raises_foreign() {
+    co_yield 1;
+    raise_foreign();
+}
+coroutine<int, int> awaits_foreign(bool as_outcome) {
+    if (as_outcome) {
+        const auto outcome = co_await isthmus::as_outcome(raises_foreign());
+        co_return outcome.failed() ? 2 : 0;
+    }
+    co_return co_await raises_foreign();
+}
+
+TEST(Throw, AnExceptionOfAnotherLanguageIsAnErrorAllTheSame) {
+    auto c = awaits_foreign(false);
+    c.send();
+    EXPECT_ERROR(c.send(), std::bad_exception, std::bad_exception().what());
+    EXPECT_EQ(c.state(), coroutine_state::closed);
+    auto observes = awaits_foreign(true);
+    observes.send();
+    EXPECT_EQ(observes.send().returned(), 2);
+    auto driven = raises_foreign();
+    EXPECT_ERROR(isthmus::run(driven, [](int) { raise_foreign(); }), std::bad_exception, std::bad_exception().what());
 }
 
 } // namespace

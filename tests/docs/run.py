@@ -1,7 +1,8 @@
 """Compiles and runs every fenced code block of *.md, docs/**/*.md and examples/sansio/*.md, so that none can rot.
 
 ``cpp``             is compiled with our warnings as errors, and run if it has a ``main``. A block with NB_MODULE or
-                    PYBIND11_MODULE becomes an extension module for the ``python`` blocks of the same file.
+                    PYBIND11_MODULE becomes an extension module for the ``python`` blocks of the same file. One with
+                    Py_Initialize embeds Python.
 ``python``          is run.
 ``console``, ``sh`` must consist of commands that are known here; a make target must exist.
 ``cmake``           each line must stand in a CMakeLists.txt of tests/installed, which is built by that suite.
@@ -11,7 +12,8 @@
 A comment on the line before a block changes that:
     <!-- test: continues -->     the block is appended to the one before, and both are one program
     <!-- test: compile-only -->  the program is not run
-    <!-- test: output -->        this ``text`` is what the block before must print
+    <!-- test: output -->        this ``text`` is what the block before must print; its folder's name is cut from paths
+A comment that is nothing but a file's name, as the first line of a block, names the block's file.
 """
 
 import argparse
@@ -33,6 +35,7 @@ WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
 CPP = ["-std=c++20", *WARNINGS, f"-I{ROOT / 'include'}"]
 MODULE = re.compile(r"^(NB_MODULE|PYBIND11_MODULE)\((\w+),", re.MULTILINE)
 MAIN = re.compile(r"^int main\(", re.MULTILINE)
+FILE_NAME = re.compile(r"(?://|#) (\w+)\.(?:cpp|py)\n")
 DIRECTIVE = re.compile(r"<!-- test: (continues|compile-only|output) -->")
 COMMANDS = ("apt-get install ", "build/", "cd ", "cmake ", "git clone ", "pip install ", "python ", "tests/", "tools/")
 
@@ -56,7 +59,8 @@ class Block:
 
     @property
     def file(self) -> Path:
-        return self.folder / f"line_{self.line}"
+        name = FILE_NAME.match(self.text)
+        return self.folder / (name[1] if name else f"line_{self.line}")
 
 
 class Problem(Exception):
@@ -143,13 +147,25 @@ def build_module(block: Block, compiler: str, library: str, module: str) -> None
     execute([compiler, *CPP, *flags, *includes, block.file.with_suffix(".cpp"), *objects, "-o", target])
 
 
+def embedding() -> list[str | Path]:
+    """What a program with a Python in it is compiled and linked with."""
+    folder, version = sysconfig.get_config_var("LIBDIR"), sysconfig.get_config_var("LDVERSION")
+    return [
+        *system_includes(sysconfig.get_path("include")),
+        f"-L{folder}",
+        f"-Wl,-rpath,{folder}",
+        f"-lpython{version}",
+    ]
+
+
 def check_cpp(block: Block, compiler: str) -> str:
     source = block.file.with_suffix(".cpp")
     source.write_text(block.text)
     if module := MODULE.search(block.text):
         build_module(block, compiler, module[1], module[2])
     elif MAIN.search(block.text):
-        execute([compiler, *CPP, f"-I{block.path.parent}", source, "-o", block.file])
+        python = embedding() if "Py_Initialize" in block.text else []
+        execute([compiler, *CPP, f"-I{block.path.parent}", source, *python, "-o", block.file])
         if block.run:
             return execute([block.file])
     else:
@@ -161,7 +177,7 @@ def check_python(block: Block) -> str:
     source = block.file.with_suffix(".py")
     source.write_text(block.text)
     if block.run:
-        return execute([sys.executable, source], PYTHONPATH=str(block.folder))
+        return execute([sys.executable, source], PYTHONPATH=str(block.folder)).replace(f"{block.folder}/", "")
     compile(block.text, str(source), "exec")
     return ""
 

@@ -278,20 +278,12 @@ class Writer:
         ending, final = f"end{n}", s.final is not None
         yield f"{indent}{{"
         yield f"{inner}ending {ending};"
-        yield f"{inner}try {{"
-        yield from self.block(s.body, inner + "    ", (*around, Region("body", n, final)))
-        yield f"{inner}}} catch (...) {{"
-        yield f"{inner}    {ending}.raise();"
-        yield f"{inner}}}"
+        yield from self.caught(s.body, ending, inner, (*around, Region("body", n, final)))
         for i, handler in enumerate(s.handlers):
             yield f"{inner}{'} else ' if i else ''}if ({ending}.caught_by({KINDS[handler.catches]})) {{"
             yield f"{inner}    const raised handled{n} = {ending}.take();"
             yield f"{inner}    caught({handler.number}, handled{n});"
-            yield f"{inner}    try {{"
-            yield from self.block(handler.body, inner + "        ", (*around, Region("handler", n, final)))
-            yield f"{inner}    }} catch (...) {{"
-            yield f"{inner}        {ending}.raise();"
-            yield f"{inner}    }}"
+            yield from self.caught(handler.body, ending, inner + "    ", (*around, Region("handler", n, final)))
         if s.handlers:
             yield f"{inner}}}"
         if s.final is not None:
@@ -301,11 +293,18 @@ class Writer:
             yield from self.block(s.final, inner + "    ", (*around, Region("final", n)))
             yield f"{inner}}}"
         yield f"{inner}{ending}.go_on();"
-        if s.final is not None:
-            for how in self.leaves([s.body, *(h.body for h in s.handlers)]):
-                yield f"{inner}if ({ending}.how == ending::{how}) {{"
-                yield from self.leave(how, f"{ending}.result", inner + "    ", around)
-                yield f"{inner}}}"
+        for how in self.leaves([s.body, *(h.body for h in s.handlers)]) if final else []:
+            yield f"{inner}if ({ending}.how == ending::{how}) {{"
+            yield from self.leave(how, f"{ending}.result", inner + "    ", around)
+            yield f"{inner}}}"
+        yield f"{indent}}}"
+
+    def caught(self, body: Block, ending: str, indent: str, around: tuple[Region, ...]) -> Iterator[str]:
+        """A block whose errors `ending` keeps."""
+        yield f"{indent}try {{"
+        yield from self.block(body, indent + "    ", around)
+        yield f"{indent}}} catch (...) {{"
+        yield f"{indent}    {ending}.raise();"
         yield f"{indent}}}"
 
     def leaves(self, blocks: list[Block], loops: bool = True) -> list[str]:

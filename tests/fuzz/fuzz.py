@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import multiprocessing
+import multiprocessing.connection
 import secrets
 import subprocess
 import sys
@@ -26,7 +28,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import program as language
 from cplusplus import cplusplus
@@ -103,23 +105,24 @@ class Failure:
 
 
 class Fuzzer:
-    def __init__(self, interpreter: Interpreter, seed: str) -> None:
+    """Compares every `step`-th program of a seed, from the `first` on."""
+
+    def __init__(self, interpreter: Interpreter, seed: str, first: int = 0, step: int = 1) -> None:
         self.interpreter = interpreter
         self.seed = seed
+        self.indices = range(first, sys.maxsize, step)
         self.machine = Machine()
         self.left_out: Counter[str] = Counter()
 
     def cases(self, kind: str) -> Iterator[Case]:
         """Programs without end, and their traces in CPython."""
-        index = 0
-        while True:
+        for index in self.indices:
             program = make(kind, self.seed, index)
             trace = self.machine.run(program)
             if trace is None:
                 self.left_out[self.machine.left_out] += 1
             else:
                 yield Case(index, program, program.text(), trace)
-            index += 1
 
     def failure(self, cases: list[Case], result: Result) -> Failure | None:
         """The first program that differs; one that fails only after others have run is looked for by halving."""
@@ -247,6 +250,42 @@ class Fuzzer:
         return failure is None
 
 
+def work(options: argparse.Namespace, job: int = 0) -> None:
+    """One job's share of all that is asked for; exits with status 1 if a program fails."""
+    fuzzer = Fuzzer(Interpreter(options.interpreter), options.seed, job, options.jobs)
+    kinds: list[str] = options.kind or list(KINDS)
+    seconds = options.seconds
+    for position, kind in enumerate(kinds):
+        if options.only is not None:
+            good = fuzzer.only(kind, options.only)
+        elif seconds is not None:
+            # The time that is left is shared by the kinds that are left.
+            started = time.monotonic()
+            good = fuzzer.run(kind, sys.maxsize, started + seconds / (len(kinds) - position))
+            seconds -= time.monotonic() - started
+        else:
+            good = fuzzer.run(kind, len(range(job, options.count, options.jobs)), float("inf"))
+        if not good:
+            sys.exit(1)
+
+
+def share(options: argparse.Namespace) -> int:
+    """All jobs at once, until the first one fails."""
+    jobs = [multiprocessing.Process(target=work, args=(options, job)) for job in range(options.jobs)]
+    for job in jobs:
+        job.start()
+    running = {job.sentinel: job for job in jobs}
+    while running:
+        for ended in multiprocessing.connection.wait(list(running)):
+            job = running.pop(cast(int, ended))
+            job.join()
+            if job.exitcode != 0:
+                for other in running.values():
+                    other.terminate()
+                return 1
+    return 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
@@ -254,6 +293,7 @@ def main() -> int:
     parser.add_argument("--interpreter", type=Path, required=True, help="the program built from interpreter.cpp")
     parser.add_argument("--kind", choices=KINDS, action="append", help="default: all of them")
     parser.add_argument("--count", type=int, default=10_000, help="programs to compare of each kind (%(default)s)")
+    parser.add_argument("--jobs", type=int, default=1, help="processes that share the programs (%(default)s)")
     parser.add_argument("--seconds", type=float, help="stop after this time, instead of a count")
     parser.add_argument("--seed", default=str(secrets.randbelow(10**9)), help="default: a random one; always printed")
     parser.add_argument("--only", type=int, metavar="INDEX", help="run just this program of the seed, and print it")
@@ -261,24 +301,13 @@ def main() -> int:
     if not options.interpreter.is_file():
         parser.error(f"no such file: {options.interpreter}")
 
+    options.interpreter = options.interpreter.resolve()
     print(f"seed {options.seed}, Python {sys.version.split()[0]}", flush=True)
-    fuzzer = Fuzzer(Interpreter(options.interpreter.resolve()), options.seed)
-    if options.only is None and not fuzzer.regressions():
+    if options.only is None and not Fuzzer(Interpreter(options.interpreter), options.seed).regressions():
         return 1
-    kinds: list[str] = options.kind or list(KINDS)
-    for position, kind in enumerate(kinds):
-        if options.only is not None:
-            good = fuzzer.only(kind, options.only)
-        elif options.seconds is not None:
-            # The time that is left is shared by the kinds that are left.
-            started = time.monotonic()
-            share = options.seconds / (len(kinds) - position)
-            good = fuzzer.run(kind, sys.maxsize, started + share)
-            options.seconds -= time.monotonic() - started
-        else:
-            good = fuzzer.run(kind, options.count, float("inf"))
-        if not good:
-            return 1
+    if options.jobs > 1 and options.only is None:
+        return share(options)
+    work(options)
     return 0
 
 

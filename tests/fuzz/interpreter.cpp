@@ -36,11 +36,15 @@ thing make(context* ctx, std::size_t index, thing* near) {
     }
 }
 
-void make_variables(context* ctx, const function& f, variables& own) {
-    for (std::size_t i = 0; i < f.variables.size(); ++i) {
-        own.at(i) = make(ctx, f.variables[i], &own.at(i));
+/// The variables of a function that begins to run.
+class made_variables : public variables {
+public:
+    made_variables(context* ctx, const function& f) : variables(f.variables.size()) {
+        for (std::size_t i = 0; i < f.variables.size(); ++i) {
+            at(i) = make(ctx, f.variables[i], &at(i));
+        }
     }
-}
+};
 
 /// A function that cannot yield: its coroutine has no Yield type, and sits in a chain that has one.
 plain_chain run_plain(context* ctx, std::size_t index, thing* near) {
@@ -63,6 +67,17 @@ plain_chain run_plain(context* ctx, std::size_t index, thing* near) {
 // In all that follows, what is awaited is a named variable or the operand itself: each is destroyed when the await is
 // over, as Python drops it then.
 
+#define FUZZ_YIELD                                                                                                     \
+    {                                                                                                                  \
+        value sent;                                                                                                    \
+        if (s->number % 2 == 0) {                                                                                      \
+            sent = co_yield s->value;                                                                                  \
+        } else {                                                                                                       \
+            sent = co_yield int(s->value);                                                                             \
+        }                                                                                                              \
+        m.sent(*s, sent);                                                                                              \
+    }                                                                                                                  \
+    break
 #define FUZZ_AWAIT(awaited)                                                                                            \
     {                                                                                                                  \
         const value result = co_await (awaited);                                                                       \
@@ -92,24 +107,14 @@ plain_chain run_plain(context* ctx, std::size_t index, thing* near) {
 
 /// Any other function. `near` is the slot of the nearest coroutine that lives in a variable, or the root.
 chain run_coroutine(context* ctx, std::size_t index, thing* near) {
-    const function& f = ctx->code.functions[index];
-    variables own(f.variables.size());
-    make_variables(ctx, f, own);
+    made_variables own(ctx, ctx->code.functions[index]);
     machine m(*ctx, index, near, own);
     while (const statement* s = m.next()) {
         std::exception_ptr error;
         try {
             switch (s->what) {
-            case 'y': {
-                value sent;
-                if (s->number % 2 == 0) {
-                    sent = co_yield s->value;
-                } else {
-                    sent = co_yield int(s->value);
-                }
-                m.sent(*s, sent);
-                break;
-            }
+            case 'y':
+                FUZZ_YIELD;
             case 'K': {
                 thing& kept = ctx->kept.emplace_back(make(ctx, s->index, &ctx->root));
                 if (chain* const c = kept.as_chain()) {
@@ -230,24 +235,14 @@ chain run_coroutine(context* ctx, std::size_t index, thing* near) {
 /// The same as a generator. It yields from what a coroutine awaits; from a coroutine, as Python's `yield from` does in
 /// a generator-based coroutine, by driving it as an await-iterator does, without a look at its state (7.9).
 plain_generator run_generator(context* ctx, std::size_t index, thing* near) {
-    const function& f = ctx->code.functions[index];
-    variables own(f.variables.size());
-    make_variables(ctx, f, own);
+    made_variables own(ctx, ctx->code.functions[index]);
     machine m(*ctx, index, near, own);
     while (const statement* s = m.next()) {
         std::exception_ptr error;
         try {
             switch (s->what) {
-            case 'y': {
-                value sent;
-                if (s->number % 2 == 0) {
-                    sent = co_yield s->value;
-                } else {
-                    sent = co_yield int(s->value);
-                }
-                m.sent(*s, sent);
-                break;
-            }
+            case 'y':
+                FUZZ_YIELD;
             case 'n':
                 own.at(s->index) = make(ctx, s->other, &own.at(s->index));
                 break;
@@ -307,6 +302,7 @@ plain_generator run_generator(context* ctx, std::size_t index, thing* near) {
     co_return m.result();
 }
 
+#undef FUZZ_YIELD
 #undef FUZZ_AWAIT
 #undef FUZZ_AWAIT_OBSERVED
 #undef FUZZ_DUCKS

@@ -58,6 +58,9 @@ inline py::coroutine<int> total(std::vector<int> numbers) {
     co_return sum;
 }
 
+/// Blocks, for in_thread(); and an overload that returns no coroutine.
+inline int square(int number) { return number * number; }
+
 /// Knows no Python: what it yields is the mere fact that it suspends.
 inline isthmus::coroutine<int> plain(int pauses) {
     for (int i = 0; i < pauses; ++i) {
@@ -89,6 +92,42 @@ inline py::coroutine<std::string> hidden_unless_started(std::string text, bool e
     return greet(text);
 }
 
+// ---- generators ----------------------------------------------------------------------------------------------------
+
+inline isthmus::generator<int> count(int limit) {
+    for (int i = 0; i < limit; ++i) {
+        co_yield i;
+    }
+}
+
+/// Yields text, takes lists of numbers, returns how many came.
+inline isthmus::generator<std::string, std::vector<int>, std::size_t> join() {
+    std::size_t lists = 0;
+    std::string text = "start";
+    while (!text.empty()) {
+        const std::vector<int> numbers = co_yield text;
+        text.clear();
+        for (const int number : numbers) {
+            text += std::to_string(number);
+        }
+        ++lists;
+    }
+    co_return lists;
+}
+
+inline auto count_as_coroutine(int limit) { return isthmus::from_generator(count(limit)); }
+
+inline isthmus::generator<py::object> yield_by_reference(const std::string& text) {
+    co_yield py::converter<std::string>::to_python(text);
+}
+inline isthmus::generator<py::object> hidden_reference_in_generator(std::string text) {
+    return yield_by_reference(text);
+}
+
+// ---- coroutines of other types -------------------------------------------------------------------------------------
+
+inline isthmus::any_coroutine<int, py::object, py::object> erased_add(int a, int b) { return add(a, b); }
+
 // ---- classes -------------------------------------------------------------------------------------------------------
 
 struct item : tracked {
@@ -110,6 +149,12 @@ public:
     py::coroutine<item> copy() { co_return item_; }
     py::coroutine<item*> pointer() { co_return &item_; }
     static py::coroutine<int> one() { co_return 1; }
+    isthmus::generator<item&> references(int times) {
+        for (int i = 0; i < times; ++i) {
+            co_yield item_;
+        }
+    }
+    isthmus::generator<item> copies() const { co_yield item_; }
     py::coroutine<std::string> nothing_awaited() { co_return std::to_string(item_.number); }
 
     int number() const { return item_.number; }

@@ -111,6 +111,21 @@ NB_MODULE(nb_bindings, m) {
     const std::function<py::coroutine<int>(int)> tripled = [](int n) -> py::coroutine<int> { co_return 3 * n; };
     m.def("std_function", tripled);
 
+    m.def("plain", &plain);
+    m.def("erased_add", &erased_add);
+    m.def("count", &count);
+    m.def("join", &join);
+    m.def("count_as_coroutine", &count_as_coroutine);
+    m.def("hidden_reference_in_generator", &hidden_reference_in_generator);
+    m.def("make_counter", [](int base) {
+        const auto held = std::make_shared<tracked>();
+        return nb::cpp_function([base, held](int limit) -> isthmus::generator<int> {
+            for (int i = 0; i < limit; ++i) {
+                co_yield base + i + 0 * static_cast<int>(held.use_count());
+            }
+        });
+    });
+
     nb::class_<item>(m, "Item").def_ro("number", &item::number);
     nb::class_<box>(m, "Box")
         .def(nb::init<int>())
@@ -122,6 +137,8 @@ NB_MODULE(nb_bindings, m) {
         .def("pointer", &box::pointer, nb::rv_policy::reference_internal)
         .def("copy", &box::copy)
         .def_static("one", &box::one)
+        .def("references", &box::references, nb::rv_policy::reference_internal)
+        .def("copies", &box::copies)
         .def("by_lambda", [](box& self, int times) -> py::coroutine<int> { co_return self.number() * times; })
         .def("by_const_lambda", [](const box& self) -> py::coroutine<int> { co_return self.number(); })
         .def("by_pointer_lambda", [](box* self) -> py::coroutine<int> { co_return self->number(); })
@@ -132,7 +149,11 @@ NB_MODULE(nb_bindings, m) {
              })
         .def_prop_ro("property", &box::fetch)
         .def("__await__", py::as_await(&box::nothing_awaited));
-    nb::class_<derived_box, box>(m, "DerivedBox").def(nb::init<int>()).def("own_peek", &derived_box::peek);
+    nb::class_<derived_box, box>(m, "DerivedBox")
+        .def(nb::init<int>())
+        .def("own_peek", &derived_box::peek)
+        .def("by_lambda", [](derived_box& self, int times) -> py::coroutine<int> { co_return -self.number() * times; })
+        .def("copy", [](derived_box& self) { return self.number(); });
     m.def("make_unique_item", &make_unique_item);
     m.def("make_shared_item", &make_shared_item);
     // The coroutine keeps its first argument alive anyway; what is asked for here is the second.
@@ -149,4 +170,15 @@ NB_MODULE(nb_bindings, m) {
     m.def("fail", &fail);
     m.def("call", &call);
     m.def("call_and_catch", &call_and_catch);
+
+    m.def("mixed", &greet);
+    m.def("mixed", &square);
+    m.def("mixed_late", &square);
+    m.def("mixed_late", &greet);
+    m.def("thread_square", py::in_thread(&square), "number"_a);
+    m.def("overload_later", [m] {
+        nb::module_(m).def("overloaded_later", nb::overload_cast<std::string>(&overloaded)).def("mixed_later", &square);
+    });
+    m.def("overloaded_later", nb::overload_cast<int>(&overloaded));
+    m.def("mixed_later", &greet);
 }

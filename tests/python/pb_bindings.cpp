@@ -104,6 +104,21 @@ PYBIND11_MODULE(pb_bindings, m) {
     const std::function<py::coroutine<int>(int)> tripled = [](int n) -> py::coroutine<int> { co_return 3 * n; };
     m.def("std_function", py::bind(tripled));
 
+    m.def("plain", py::bind(&plain));
+    m.def("erased_add", py::bind(&erased_add));
+    m.def("count", py::bind(&count));
+    m.def("join", py::bind(&join));
+    m.def("count_as_coroutine", py::bind(&count_as_coroutine));
+    m.def("hidden_reference_in_generator", &hidden_reference_in_generator);
+    m.def("make_counter", [](int base) {
+        const auto held = std::make_shared<tracked>();
+        return pb::cpp_function(py::bind([base, held](int limit) -> isthmus::generator<int> {
+            for (int i = 0; i < limit; ++i) {
+                co_yield base + i + 0 * static_cast<int>(held.use_count());
+            }
+        }));
+    });
+
     pb::classh<item>(m, "Item").def_readonly("number", &item::number);
     pb::class_<box>(m, "Box")
         .def(pb::init<int>())
@@ -115,6 +130,8 @@ PYBIND11_MODULE(pb_bindings, m) {
         .def("pointer", py::bind(&box::pointer), pb::return_value_policy::reference_internal)
         .def("copy", py::bind(&box::copy))
         .def_static("one", py::bind(&box::one))
+        .def("references", py::bind(&box::references), pb::return_value_policy::reference_internal)
+        .def("copies", py::bind(&box::copies))
         .def("by_lambda",
              py::bind_method([](box& self, int times) -> py::coroutine<int> { co_return self.number() * times; }))
         .def("by_const_lambda", py::bind_method([](const box& self) -> py::coroutine<int> { co_return self.number(); }))
@@ -126,7 +143,13 @@ PYBIND11_MODULE(pb_bindings, m) {
              }))
         .def_property_readonly("property", py::bind(&box::fetch))
         .def("__await__", py::as_await(&box::nothing_awaited));
-    pb::class_<derived_box, box>(m, "DerivedBox").def(pb::init<int>()).def("own_peek", py::bind(&derived_box::peek));
+    pb::class_<derived_box, box>(m, "DerivedBox")
+        .def(pb::init<int>())
+        .def("own_peek", py::bind(&derived_box::peek))
+        .def("by_lambda", py::bind_method([](derived_box& self, int times) -> py::coroutine<int> {
+                 co_return -self.number() * times;
+             }))
+        .def("copy", [](derived_box& self) { return self.number(); });
     m.def("make_unique_item", py::bind(&make_unique_item));
     m.def("make_shared_item", py::bind(&make_shared_item));
     // The coroutine keeps its first argument alive anyway; what is asked for here is the second.
@@ -143,4 +166,12 @@ PYBIND11_MODULE(pb_bindings, m) {
     m.def("fail", py::bind(&fail));
     m.def("call", py::bind(&call));
     m.def("call_and_catch", py::bind(&call_and_catch));
+
+    m.def("mixed", py::bind(&greet));
+    m.def("mixed", &square);
+    m.def("mixed_late", &square);
+    m.def("mixed_late", py::bind(&greet));
+    m.def("thread_square", py::bind(py::in_thread(&square)), "number"_a);
+
+    py::mark_coroutine_functions(m);
 }

@@ -14,13 +14,13 @@ namespace raw {
 namespace py = isthmus::py;
 using py::object;
 
-template <class Return>
-object to_result(py::coroutine<Return>&& made) {
-    return py::to_python(std::move(made));
-}
 template <class T>
 object to_result(T&& value) {
-    return py::converter<std::remove_cvref_t<T>>::to_python(std::forward<T>(value));
+    if constexpr (requires { py::to_python(std::move(value)); }) {
+        return py::to_python(std::move(value));
+    } else {
+        return py::converter<std::remove_cvref_t<T>>::to_python(std::forward<T>(value));
+    }
 }
 
 template <class Return, class... Parameters, std::size_t... I>

@@ -3,6 +3,7 @@
 
 #include "raw.hpp"
 
+#include <cstdlib>
 #include <filesystem>
 #include <future>
 #include <new>
@@ -10,6 +11,7 @@
 #include <string>
 #include <system_error>
 #include <typeinfo>
+#include <unwind.h>
 #include <utility>
 
 namespace {
@@ -22,7 +24,17 @@ public:
     own_type_error() noexcept : type_error("of my own") {}
 };
 
+/// Raises an exception of another language.
+[[noreturn]] void raise_foreign() {
+    static _Unwind_Exception exception{};
+    _Unwind_RaiseException(&exception);
+    std::abort(); // nobody handles it
+}
+
 [[noreturn]] void raise_cpp(const std::string& kind) {
+    if (kind == "foreign") {
+        raise_foreign();
+    }
     if (kind == "bad_alloc") {
         throw std::bad_alloc();
     }
@@ -102,6 +114,22 @@ py::coroutine<> fail(std::string kind) {
     raise_cpp(kind);
     co_return;
 }
+
+/// Its conversion to Python fails.
+struct unconvertible {
+    std::string kind;
+};
+
+} // namespace
+
+template <>
+struct isthmus::py::converter<unconvertible> {
+    static object to_python(const unconvertible& value) { raise_cpp(value.kind); }
+};
+
+namespace {
+
+py::coroutine<unconvertible> fail_to_convert(std::string kind) { co_return unconvertible{std::move(kind)}; }
 
 /// Throws `value` as one of the classes that wrap exceptions; "null" wraps nothing.
 void throw_wrapped(object value, std::string how) {
@@ -227,6 +255,7 @@ py::coroutine<> await_void(object awaited) { co_await py::await<void>(std::move(
 
 PyMethodDef functions[] = {
     raw::def<fail>("fail"),
+    raw::def<fail_to_convert>("fail_to_convert"),
     raw::def<throw_wrapped>("throw_wrapped"),
     raw::def<throw_new>("throw_new"),
     raw::def<throw_cpp_into>("throw_cpp_into"),

@@ -90,6 +90,25 @@ py::coroutine<object> hold(object held, object awaited) {
     co_return held ? result : held;
 }
 
+py::coroutine<object> await_moved(object awaited) { co_return co_await py::await(std::move(awaited)); }
+
+/// Awaits what holds the coroutine that waits for `awaited`.
+py::coroutine<object> await_erased(object awaited) {
+    isthmus::any_coroutine<object, object, object> holder(await_moved(std::move(awaited)));
+    co_return co_await std::move(holder);
+}
+
+/// The same, but the holder is kept elsewhere too, and outlives it.
+std::optional<isthmus::any_coroutine<object, object, object>>& kept_holder() {
+    static std::optional<isthmus::any_coroutine<object, object, object>> kept;
+    return kept;
+}
+py::coroutine<object> await_kept_erased(object awaited) {
+    kept_holder().emplace(await_moved(std::move(awaited)));
+    co_return co_await *kept_holder();
+}
+void release_kept() { kept_holder().reset(); }
+
 /// Like hold(), but visible: the first of `held` is this coroutine's, the next that of the one it awaits, and so on.
 py::coroutine<object> show(object held, object awaited, object log) {
     const raw::guard ended(log, "ended");
@@ -158,6 +177,9 @@ PyMethodDef functions[] = {
     raw::def<collect>("collect"),
     raw::def<outlive>("outlive"),
     raw::def<drop_oneself>("drop_oneself"),
+    raw::def<await_erased>("await_erased"),
+    raw::def<await_kept_erased>("await_kept_erased"),
+    raw::def<release_kept>("release_kept"),
     {nullptr, nullptr, 0, nullptr},
 };
 

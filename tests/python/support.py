@@ -226,14 +226,14 @@ def functions_in(exception: BaseException) -> list[str]:
     return [entry.name for entry in traceback.extract_tb(exception.__traceback__)]
 
 
-def run_python(code: str, *options: str) -> subprocess.CompletedProcess[str]:
+def run_python(code: str, *options: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
     """Runs a program in an interpreter of its own, which must end with status 0."""
     result = subprocess.run(
         [sys.executable, *options, "-c", textwrap.dedent(code)],
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=timeout,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )
     assert result.returncode == 0, f"status {result.returncode}\n{result.stdout}\n{result.stderr}"

@@ -191,6 +191,60 @@ def test_references_between_cpp_coroutines_are_legal(bindings: Any) -> None:
     assert finish(bindings.hidden_unless_started("text", False)) == "hello text"
 
 
+# ---- generators ----------------------------------------------------------------------------------
+
+
+def test_generators(bindings: Any) -> None:
+    assert list(bindings.count(3)) == [0, 1, 2]
+    joined = bindings.join()
+    assert isinstance(joined, collections.abc.Generator)
+    assert [next(joined), joined.send([1, 2]), joined.send((3,))] == ["start", "12", "3"]
+    with pytest.raises((TypeError, RuntimeError)):
+        joined.send(["text"])
+    assert outcome(joined.send, []) == ("returned", 3)
+    assert finish(bindings.pass_through(bindings.count_as_coroutine(2))) is None
+
+
+def test_the_signature_of_a_generator(bindings: Any) -> None:
+    for function, types in ((bindings.count, "int, None, None"), (bindings.count_as_coroutine, "int, None, None")):
+        assert f"-> collections.abc.Generator[{types}]" in function.__doc__
+    assert "-> collections.abc.Generator[str, list[int], int]" in bindings.join.__doc__
+
+
+def test_what_a_generator_needs_lives_as_long(bindings: Any, nothing_leaks: None) -> None:
+    before = bindings.alive()
+    counting = bindings.make_counter(40)(2)
+    kept = bindings.Box(7).references(2)
+    collect()
+    assert bindings.alive() == before + 3  # the captures, and the box with its item
+    assert list(counting) == [40, 41]
+    reference = next(kept)
+    assert reference.number == 7
+    assert next(kept) is reference
+    assert outcome(next, kept) == ("returned", None)
+    assert bindings.alive() == before + 2
+    del reference, kept
+    assert [item.number for item in bindings.Box(8).copies()] == [8]
+
+
+def test_a_hidden_reference_in_a_generator(bindings: Any) -> None:
+    with pytest.raises(TypeError, match=REFUSED):
+        bindings.hidden_reference_in_generator("text")
+
+
+# ---- coroutines of other types -------------------------------------------------------------------
+
+
+def test_coroutines_that_know_no_python(bindings: Any) -> None:
+    coroutine = bindings.plain(2)
+    assert coroutine.__name__ == "plain"
+    assert isinstance(coroutine, collections.abc.Coroutine)
+    assert asyncio.run(coroutine) == 2
+    assert asyncio.run(bindings.erased_add(1, 2)) == 3
+    for function in (bindings.plain, bindings.erased_add):
+        assert "-> collections.abc.Coroutine[typing.Any, typing.Any, int]" in function.__doc__
+
+
 # ---- classes -------------------------------------------------------------------------------------
 
 

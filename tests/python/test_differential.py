@@ -4,6 +4,7 @@ A program is data: a tree of scripts (native.script and its C++ twin), what else
 What happens is written down, and must be the same.
 """
 
+import inspect
 import random
 import sys
 import warnings
@@ -134,9 +135,13 @@ class Run:
         assert isinstance(made, BaseException)
         return made
 
+    def states(self) -> list[str]:
+        """Of all coroutines that there are (8.8)."""
+        return [inspect.getcoroutinestate(each) for each in self.kept if inspect.iscoroutine(each)]
+
     def log(self, entry: object) -> Any:
         def add(before: Any) -> Any:
-            self.trace.append(("log", entry))
+            self.trace.append(("log", entry, self.states()))
             return before
 
         return add
@@ -186,7 +191,7 @@ class Run:
         kind, operand = spec
 
         def react(*thrown: BaseException) -> object:
-            self.trace.append((method, [plain(("error", error)) for error in thrown]))
+            self.trace.append((method, [plain(("error", error)) for error in thrown], self.states()))
             if kind == "raise it" and thrown:
                 raise thrown[0]
             if kind == "raise":
@@ -218,7 +223,7 @@ class Run:
                 result = outcome(coroutine.throw, self.error(operand[0]))
             else:
                 result = outcome(getattr(coroutine, action), *operand)
-            self.trace.append((action, plain(result)))
+            self.trace.append((action, plain(result), self.states()))
         for _ in range(2):
             self.trace.append(("close", plain(outcome(coroutine.close))))
         return self.trace[:]

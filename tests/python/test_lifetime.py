@@ -9,7 +9,7 @@ import threading
 import warnings
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import native
 import pytest
@@ -102,6 +102,37 @@ def test_a_cycle_of_several_coroutines(language: Any) -> None:
     assert log == []
     collect()
     assert log == GUARDS * 2
+    assert reference() is None
+
+
+def test_12_5_a_cycle_through_an_any_coroutine() -> None:
+    log: list[str] = []
+    bottom = Recorder(1)
+    awaited = native.guarded(bottom, log)
+    coroutine = raw_lifetime.await_erased(awaited)
+    coroutine.send(None)
+    cycle = Thing(awaited)
+    bottom.owner = coroutine  # type: ignore[attr-defined]
+    cycle.me = cycle
+    reference = weakref.ref(coroutine)
+    del bottom, awaited, coroutine, cycle
+    assert log == []
+    collect()
+    assert log == GUARDS
+    assert reference() is None
+
+
+def test_what_lives_elsewhere_is_not_cleared_with_its_awaiter() -> None:
+    awaited = Recorder(1, 2)
+    coroutine = raw_lifetime.await_kept_erased(awaited)
+    coroutine.send(None)
+    awaited.owner = coroutine  # type: ignore[attr-defined]
+    reference = weakref.ref(awaited)
+    del awaited, coroutine
+    collect()
+    assert reference() is not None
+    raw_lifetime.release_kept()
+    collect()
     assert reference() is None
 
 
@@ -1080,31 +1111,53 @@ LEAKS: list[tuple[Callable[[Any], None], int]] = [
 ]
 
 
-@pytest.mark.parametrize(("work", "rounds"), LEAKS, ids=lambda p: getattr(p, "__name__", ""))
-def test_no_leaks(work: Callable[[Any], None], rounds: int) -> None:
-    if SANITIZED:
-        rounds = max(rounds // 20, 5)
+class Growth(NamedTuple):
+    """What there is more of after many rounds, each of which makes at least 100 coroutines."""
+
+    blocks: int
+    objects: int
+    references: list[int]
+    resident: int
+
+    def is_leak(self) -> bool:
+        return (
+            self.blocks >= 500
+            or self.objects >= 10
+            or any(abs(count) >= 10 for count in self.references)
+            or (self.resident >= 2**20 and not SANITIZED)  # AddressSanitizer keeps what is freed in quarantine
+        )
+
+
+def growth(work: Callable[[Any], None], rounds: int) -> Growth:
     flat = [None, True, 1, raw_protocol, Boom, type(raw_protocol_coroutine())]
 
     def state() -> tuple[int, int, list[int]]:
         collect()
         return sys.getallocatedblocks(), len(gc.get_objects()), [sys.getrefcount(thing) for thing in flat]
 
+    for _ in range(5):
+        work(raw_protocol)
+    state()
+    blocks, objects, counts = state()
+    resident = resident_bytes()
+    for _ in range(rounds):
+        work(raw_protocol)
+    resident = resident_bytes() - resident
+    after_blocks, after_objects, after_counts = state()
+    references = [after - before for after, before in zip(after_counts, counts, strict=True)]
+    return Growth(after_blocks - blocks, after_objects - objects, references, resident)
+
+
+@pytest.mark.parametrize(("work", "rounds"), LEAKS, ids=lambda p: getattr(p, "__name__", ""))
+def test_no_leaks(work: Callable[[Any], None], rounds: int) -> None:
+    if SANITIZED:
+        rounds = max(rounds // 20, 5)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for _ in range(5):
-            work(raw_protocol)
-        state()
-        blocks, objects, counts = state()
-        resident = resident_bytes()
-        for _ in range(rounds):
-            work(raw_protocol)
-        grown = resident_bytes() - resident
-        after_blocks, after_objects, after_counts = state()
-    assert after_blocks - blocks < 500  # each round makes at least 100 coroutines
-    assert after_objects - objects < 10
-    assert all(abs(after - before) < 10 for after, before in zip(after_counts, counts, strict=True))
-    assert grown < 2**20 or SANITIZED  # AddressSanitizer keeps what is freed in quarantine
+        grown = growth(work, rounds)
+        if grown.is_leak():  # or a cache of CPython's own, of None say, which grows once; a leak does so again
+            grown = growth(work, rounds)
+    assert not grown.is_leak(), grown
 
 
 def raw_protocol_coroutine() -> Any:

@@ -527,7 +527,7 @@ def test_4_1_the_cause_keeps_its_traceback(language: Any) -> None:
     with pytest.raises(RuntimeError, match=exactly("coroutine raised StopIteration")) as caught:
         language.script([do_call(si)]).send(None)
     assert caught.value.__cause__ is not None
-    assert functions_in(caught.value.__cause__)[-1] == "si"
+    assert functions_in(caught.value.__cause__)[-2:] == ["script", "si"]
     assert functions_in(caught.value) == ["test_4_1_the_cause_keeps_its_traceback"]
 
 
@@ -851,30 +851,25 @@ def test_5_13_old_traceback_entries_stay_below_the_new_ones(language: Any) -> No
     for coroutine in (suspended(language), language.value(1)):
         error = made_at(Boom())
         assert functions_in(error) == ["made_at", "mk"]
-        with pytest.raises(Boom) as caught:
-            coroutine.throw(error)
-        assert functions_in(caught.value)[-2:] == ["made_at", "mk"]
-        assert functions_in(caught.value)[0] == "test_5_13_old_traceback_entries_stay_below_the_new_ones"
+        name = coroutine.__name__
+        assert outcome(coroutine.throw, error) == ("raised", error)
+        assert functions_in(error) == ["outcome", name, "made_at", "mk"]
 
 
 def test_5_13_a_given_traceback_is_the_start(language: Any) -> None:
     error = made_at(Boom())
     _, raised = throws(suspended(language), Boom, "v", error.__traceback__)
-    assert functions_in(raised)[-2:] == ["made_at", "mk"]
+    assert functions_in(raised) == ["outcome", "yields", "made_at", "mk"]
 
 
-def test_5_14_frames_of_python_levels_appear(language: Any) -> None:
+def test_5_14_every_level_appears(language: Any) -> None:
     def generator() -> Generator[int, None, None]:
         yield 1
 
     coroutine = native.pass_through(language.pass_through(generator_awaitable(generator())))
     coroutine.send(None)
-    with pytest.raises(Boom) as caught:
-        coroutine.throw(Boom())
-    functions = functions_in(caught.value)
-    assert functions[0] == "test_5_14_frames_of_python_levels_appear"
-    assert functions[-1] == "generator"
-    assert functions[1] == "pass_through"
+    _, error = outcome(coroutine.throw, Boom())
+    assert functions_in(error) == ["outcome", "pass_through", "pass_through", "generator"]
 
 
 def test_5_15_the_drivers_exception_is_no_context_of_what_is_thrown(language: Any) -> None:
@@ -1524,15 +1519,6 @@ def test_7_11_7_13_not_iterable(language: Any) -> None:
 async def loop_over(coroutine: Any) -> None:
     async for _ in coroutine:
         pass
-
-
-# ---- 8: introspection ----------------------------------------------------------------------------
-
-
-def test_8_10_a_cpp_body_has_no_python_locals() -> None:
-    coroutine = suspended(raw_protocol)
-    assert inspect.getcoroutinelocals(coroutine) == {}
-    coroutine.close()
 
 
 # ---- 9: the object that __await__ returns --------------------------------------------------------

@@ -15,6 +15,17 @@ using sendable = std::conditional_t<std::is_void_v<Send>, none, Send>;
 template <class Send>
 using sendable_pointer = std::remove_reference_t<sendable<Send>>*;
 
+/// Shows what a chain at rest, if `f` is its root, holds of a layer above (delegate::visit): what a running one holds
+/// changes meanwhile.
+inline void visit_held(frame& f, held_visitor visitor, void* context) noexcept {
+    if (f.created() || f.attached() || is_running(f)) {
+        return;
+    }
+    if (const delegate* const awaiting = f.leaf_at_rest()->awaiting) {
+        awaiting->visit(visitor, context);
+    }
+}
+
 /// For the layers above, which hold frames without the coroutine object.
 struct frame_access {
     /// The frame, null if it has finished.

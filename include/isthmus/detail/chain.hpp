@@ -43,11 +43,16 @@ inline misuse begin(frame* const& root, activation& step) noexcept {
     return misuse::none;
 }
 
-/// Drives a step that begin() has prepared. Afterwards `f` has ended or, if the step yielded, is to be brought to rest.
-inline void run_step(frame& f, activation& step) noexcept {
+/// From here on the chain that begin() has prepared runs.
+inline void join_step(frame& f, activation& step) noexcept {
     f.join(step);
     step.leaf->join(step);
     step.guard.unlock();
+}
+
+/// Drives a step that begin() has prepared. Afterwards `f` has ended or, if the step yielded, is to be brought to rest.
+inline void run_step(frame& f, activation& step) noexcept {
+    join_step(f, step);
     drive(step);
 }
 
@@ -64,7 +69,7 @@ struct at_rest {
             f.rest(step.leaf);
         }
         if (abandoned) [[unlikely]] {
-            discard(f);
+            discard(&f);
         }
     }
 };
@@ -96,10 +101,13 @@ inline void hand_over(frame& ended) noexcept {
 }
 
 inline bool delegate::finish(const std::exception_ptr& error) noexcept {
-    if (passes_errors && error) [[unlikely]] {
-        parent->error = error;
-        hand_over(*parent);
-        return false;
+    if (error) [[unlikely]] {
+        if (passes_errors) {
+            parent->fail(error);
+            hand_over(*parent);
+            return false;
+        }
+        parent->step().arrives(*parent, error);
     }
     parent->awaiting = nullptr;
     return true;
@@ -127,9 +135,11 @@ inline void native_link::advance(activation& step) noexcept {
         finish(error);
         return;
     }
+    bool is_gone = false;
     {
         const chain_lock lock;
-        if (child == nullptr) {
+        is_gone = child == nullptr;
+        if (is_gone) {
             failure = gone;
         } else if (is_running(*child)) {
             failure = misuse::already_executing;
@@ -145,7 +155,7 @@ inline void native_link::advance(activation& step) noexcept {
     }
     // What was thrown in is dropped with the step that was refused (5.10, 5.11), but a finished generator raises it,
     // and is no error otherwise (15.7).
-    const bool generator_ended = child == nullptr && child_kind == frame_kind::generator;
+    const bool generator_ended = is_gone && child_kind == frame_kind::generator;
     step.sent = nullptr;
     if (!passes_errors) {
         if (!generator_ended) {

@@ -11,13 +11,13 @@ namespace isthmus::inline v1::detail {
 
 /// Raises `step.injected` in `f`, its own leaf: where `f` is suspended, unless it passes errors on.
 inline void raise_in(frame& f, activation& step, bool passes_errors) noexcept {
+    join_step(f, step);
     if (passes_errors) {
-        f.join(step);
-        step.guard.unlock();
-        f.error = step.take_injected();
+        f.fail(step.take_injected());
         step.leaf = nullptr;
     } else {
-        run_step(f, step);
+        step.arrives(f, *step.injected);
+        drive(step);
     }
 }
 
@@ -42,6 +42,7 @@ inline std::exception_ptr close_below(frame& root, frame* level) noexcept {
         activation step;
         step.leaf = level;
         step.injected = &injected;
+        step.observer = root.step().observer;
         raise_in(*level, step, passes);
         if (step.yielded != nullptr) {
             const at_rest guard{*level, step}; // it stays suspended, detached
@@ -63,7 +64,11 @@ inline std::exception_ptr close_below(frame& root, frame* level) noexcept {
 inline void throw_step(frame& f, activation& step, const std::exception_ptr& error) noexcept {
     step.injected = &error;
     if (!is_generator_exit(error)) {
-        run_step(f, step);
+        join_step(f, step);
+        if (step.leaf->awaiting == nullptr) { // otherwise that decides what becomes of it
+            step.arrives(*step.leaf, error);
+        }
+        drive(step);
         return;
     }
     const bool passes = passes_errors(f);
@@ -76,12 +81,13 @@ inline void throw_step(frame& f, activation& step, const std::exception_ptr& err
     raise_in(f, step, passes);
 }
 
-/// close() of a frame of unknown type, whose value is dropped. Returns the error that came out, or null.
-inline std::exception_ptr close_frame(frame& f) noexcept {
+/// close() of what is awaited, outside of the chain or gone by now. Its value is dropped.
+inline std::exception_ptr native_link::close() noexcept {
     activation step;
-    if (const misuse refused = begin(&f, step); refused != misuse::none) {
-        return make_misuse(refused, f.kind);
+    if (const misuse refused = begin(child, step); refused != misuse::none) {
+        return refused == misuse::already_finished ? nullptr : make_misuse(refused, child_kind);
     }
+    frame& f = *child;
     if (step.starts) {
         destroy_unstarted(f, step);
         return nullptr;
@@ -95,7 +101,5 @@ inline std::exception_ptr close_frame(frame& f) noexcept {
     destroy(f);
     return error && !is_generator_exit(error) ? error : nullptr;
 }
-
-inline std::exception_ptr native_link::close() noexcept { return child != nullptr ? close_frame(*child) : nullptr; }
 
 } // namespace isthmus::inline v1::detail

@@ -42,20 +42,32 @@ private:
     /// Awaiting a coroutine that has not started. Throws already_finished, already_executing or already_awaited
     /// (7.6–7.8) and then leaves it as it was.
     template <class R, class Y, class S>
+        requires crosses<Y, Yield>
+    auto awaiter_for(coroutine<R, Y, S>& awaited) {
+        require_created(frame_access::get(awaited));
+        return boundary<Y, Yield>::await(std::move(awaited));
+    }
+    template <class R, class Y, class S>
+        requires(!crosses<Y, Yield>)
     awaiter_of<R, Y, S> awaiter_for(coroutine<R, Y, S>& awaited) {
         require_joins<Y, S>();
-        frame* const target = frame_access::get(awaited);
+        return awaiter_of<R, Y, S>([&] {
+            frame* const target = frame_access::get(awaited);
+            require_created(target);
+            return target;
+        });
+    }
+    template <class R, class Y, class S>
+    auto awaiter_for(coroutine<R, Y, S>&& awaited) {
+        return awaiter_for(awaited);
+    }
+    static void require_created(frame* target) {
         if (target == nullptr) [[unlikely]] {
             throw_misuse(misuse::already_finished);
         }
         if (!target->created()) [[unlikely]] {
             throw_misuse(is_running(*target) ? misuse::already_executing : misuse::already_awaited);
         }
-        return awaiter_of<R, Y, S>(target);
-    }
-    template <class R, class Y, class S>
-    awaiter_of<R, Y, S> awaiter_for(coroutine<R, Y, S>&& awaited) {
-        return awaiter_for(awaited);
     }
 
     /// Awaiting what await() returned: goes on with the coroutine wherever it is (7.9), in O(1) unless it is taken
@@ -73,11 +85,15 @@ private:
     template <class T>
         requires names_awaiter<T>
     auto awaiter_for(T&& awaited) {
-        using awaiter = typename std::remove_cvref_t<T>::awaiter_type;
-        static_assert(joins<typename awaiter::yield_type, Yield> && joins<typename awaiter::send_type, Send>,
-                      "isthmus: what is awaited yields or takes another type than this coroutine; "
-                      "give this coroutine the same Yield and Send");
-        return awaiter(std::forward<T>(awaited));
+        using awaiter = typename named_awaiter<std::remove_cvref_t<T>>::type;
+        if constexpr (crosses<typename awaiter::yield_type, Yield>) {
+            return boundary<typename awaiter::yield_type, Yield>::await(awaited);
+        } else {
+            static_assert(joins<typename awaiter::yield_type, Yield> && joins<typename awaiter::send_type, Send>,
+                          "isthmus: what is awaited yields or takes another type than this coroutine; "
+                          "give this coroutine the same Yield and Send");
+            return awaiter(std::forward<T>(awaited));
+        }
     }
 
     /// A user's own class takes part by having await(), which gives an await-iterator (3.1, 5.20, 5.21, 6.9). The
@@ -92,7 +108,7 @@ private:
     }
 
     template <class T>
-        requires(!names_awaiter<T> && !has_await<T>)
+        requires(!names_awaiter<T> && !has_await<T> && !observed<T>)
     auto awaiter_for(T&&) {
         if constexpr (any_generator<std::remove_reference_t<T>>) {
             static_assert(!std::is_same_v<T, T>,
@@ -103,26 +119,12 @@ private:
         return refused_awaiter();
     }
 
-    template <class T>
-    auto awaiter_for(nothrow_awaitable<T>& awaited) {
-        return observe<nothrow_awaiter>(awaited);
-    }
-    template <class T>
-    auto awaiter_for(nothrow_awaitable<T>&& awaited) {
-        return observe<nothrow_awaiter>(awaited);
-    }
-    template <class T>
-    auto awaiter_for(outcome_awaitable<T>& awaited) {
-        return observe<outcome_awaiter>(awaited);
-    }
-    template <class T>
-    auto awaiter_for(outcome_awaitable<T>&& awaited) {
-        return observe<outcome_awaiter>(awaited);
-    }
-    template <template <class> class Observer, class Awaitable>
-    auto observe(Awaitable& awaited) {
+    /// nothrow() and as_outcome().
+    template <observed T>
+    auto awaiter_for(T&& awaited) {
         using awaiter = decltype(awaiter_for(awaited.get()));
-        return Observer<awaiter>([&]() -> awaiter { return awaiter_for(awaited.get()); });
+        using observer = typename std::remove_reference_t<T>::template observer<awaiter>;
+        return observer([&]() -> awaiter { return awaiter_for(awaited.get()); });
     }
 
     template <class Y, class S>
@@ -134,12 +136,14 @@ private:
     template <class R, class Y, class S>
     awaiter_of<R, Y, S> continue_with(coroutine<R, Y, S>& awaited) {
         require_joins<Y, S>();
-        frame* const target = frame_access::get(awaited);
-        if (target == nullptr) [[unlikely]] {
-            throw_misuse(misuse::already_finished);
-        }
-        take_over<S>(*target);
-        return awaiter_of<R, Y, S>(target);
+        return awaiter_of<R, Y, S>([&] {
+            frame* const target = frame_access::get(awaited);
+            if (target == nullptr) [[unlikely]] {
+                throw_misuse(misuse::already_finished);
+            }
+            take_over<S>(*target);
+            return target;
+        });
     }
     template <class Erased>
     auto continue_with(Erased& awaited) {

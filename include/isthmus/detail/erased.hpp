@@ -37,6 +37,8 @@ public:
     virtual std::optional<coroutine_state> state() const noexcept = 0;
     virtual bool has_value() const noexcept { return true; }
     virtual frame* native_frame() const noexcept { return nullptr; }
+    /// As delegate::visit().
+    virtual void visit(held_visitor, void* /*context*/) const noexcept {}
     virtual std::string type() const { return "any_coroutine"; }
     virtual void move_to(void* place) noexcept = 0;
 
@@ -156,6 +158,11 @@ public:
         }
     }
     frame* native_frame() const noexcept override { return detail::native_frame_of(kept_.get()); }
+    void visit(held_visitor visitor, void* context) const noexcept override {
+        if (frame* const native = held<T>::owns ? native_frame() : nullptr) {
+            visit_held(*native, visitor, context);
+        }
+    }
     std::string type() const override { return type_name(typeid(kept_.get())); }
     void move_to(void* place) noexcept override { ::new (place) erased_model(std::in_place, std::move(kept_)); }
 

@@ -25,18 +25,19 @@ struct await_source {
     }
 };
 
-/// What people are told about an await-iterator, and the frame behind it if there is one. An erased coroutine
-/// specialises it.
+/// What people are told about an await-iterator, the frame behind it if there is one, and what a layer above holds
+/// there. An erased coroutine specialises it.
 template <class Iterator>
 struct await_target {
     static frame* frame_of(const Iterator&) noexcept { return nullptr; }
     static std::string type_of(const Iterator&) { return type_name(typeid(Iterator)); }
+    static void visit(const Iterator&, held_visitor, void*) noexcept {}
 };
 
 /// Passes each step of the chain on to an object with `send`, and `throw_` and `close` where it has them. `Iterator` is
 /// what await() returned: a value, or a reference to something that outlives the await, such as the operand.
 template <class Iterator, class Yield, class Send>
-class foreign_awaiter final : delegate {
+class foreign_awaiter final : failing_delegate {
     using step_type = step_of<std::remove_reference_t<Iterator>>;
     using yielded_type = decltype(std::declval<step_type&>().yielded());
     using returned_type = decltype(std::declval<step_type&>().returned());
@@ -59,22 +60,18 @@ public:
                                               std::remove_reference_t<decltype(std::declval<step_type>().returned())>>
         requires(!std::is_lvalue_reference_v<decltype(std::declval<step_type>().returned())>)
     {
-        check();
+        rethrow_failure();
         return std::move(*step_).returned();
     }
     auto await_resume() -> decltype(std::declval<step_type>().returned())
         requires std::is_lvalue_reference_v<decltype(std::declval<step_type>().returned())>
     {
-        check();
+        rethrow_failure();
         return std::move(*step_).returned();
     }
 
-    /// The error that await_resume() would throw, which counts as delivered then; null if there is none.
-    std::exception_ptr take_failure() noexcept {
-        activation& step = parent->step();
-        return step.injected != nullptr ? step.take_injected() : std::exchange(error_, nullptr);
-    }
-    using delegate::pass_errors;
+    using failing_delegate::pass_errors;
+    using failing_delegate::take_failure;
 
 private:
     void advance(activation& step) noexcept override {
@@ -84,14 +81,14 @@ private:
                 if constexpr (requires { iterator_.throw_(injected); }) {
                     step_.emplace(iterator_.throw_(injected));
                 } else { // 5.21
-                    fail(injected);
+                    end(injected);
                     return;
                 }
             } else {
                 step_.emplace(send(std::exchange(step.sent, nullptr)));
             }
             if (step_->done()) {
-                finish(nullptr);
+                end(nullptr);
             } else if constexpr (yields_none) {
                 if (!step.accepts_none) {
                     throw unexpected_yield();
@@ -101,13 +98,7 @@ private:
                 step.yielded = const_cast<void*>(static_cast<const void*>(std::addressof(step_->yielded())));
             }
         } catch (...) {
-            fail(current_error());
-        }
-    }
-
-    void fail(const std::exception_ptr& error) noexcept {
-        if (finish(error)) {
-            error_ = error;
+            end(current_error());
         }
     }
 
@@ -142,19 +133,15 @@ private:
     frame* awaited_frame() const noexcept override {
         return await_target<std::remove_cvref_t<Iterator>>::frame_of(iterator_);
     }
+    void visit(held_visitor visitor, void* context) const noexcept override {
+        await_target<std::remove_cvref_t<Iterator>>::visit(iterator_, visitor, context);
+    }
     std::string awaited_type() const override {
         return await_target<std::remove_cvref_t<Iterator>>::type_of(iterator_);
     }
 
-    void check() {
-        if (const std::exception_ptr error = take_failure()) {
-            std::rethrow_exception(error);
-        }
-    }
-
     Iterator iterator_;
     std::optional<step_type> step_;
-    std::exception_ptr error_;
 };
 
 } // namespace isthmus::inline v1::detail

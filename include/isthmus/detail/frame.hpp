@@ -27,12 +27,24 @@ namespace isthmus::inline v1::detail {
 struct frame;
 struct native_link;
 
+/// Whoever drives a chain may be told of the errors that go up through it, to remember their way.
+struct error_observer {
+    /// `error` is about to be raised in `at`, where that waits.
+    virtual void arrives(frame& at, const std::exception_ptr& error) noexcept = 0;
+    /// `ended` has ended in its `error`, which was raised in it, or had arrived in it before.
+    virtual void leaves(frame& ended) noexcept = 0;
+
+protected:
+    ~error_observer() = default;
+};
+
 /// One step of a chain, on the stack of whoever drives it.
 struct activation {
     frame* leaf = nullptr;   ///< the frame to resume next; null when the root has ended
     void* sent = nullptr;    ///< the driver's Send object; null for None; taken by whoever consumes it
     void* yielded = nullptr; ///< set when the chain suspends: the Yield object, which lives in the chain
     const std::exception_ptr* injected = nullptr; ///< raised where the leaf is resumed; taken like `sent`
+    error_observer* observer = nullptr;           ///< null: nobody wants to know
     bool accepts_none = true;                     ///< whether the root can yield None
     bool starts = false;                          ///< whether the root has not started before
 
@@ -44,7 +56,16 @@ struct activation {
 
     /// The injected error, which from now on counts as delivered.
     std::exception_ptr take_injected() noexcept { return *std::exchange(injected, nullptr); }
+    /// Tells the driver that `error` is about to be raised in `at`.
+    void arrives(frame& at, const std::exception_ptr& error) const noexcept {
+        if (observer != nullptr) [[unlikely]] {
+            observer->arrives(at, error);
+        }
+    }
 };
+
+/// Is shown an object that a layer above holds, by delegate::visit().
+using held_visitor = void (*)(void* held, void* context);
 
 /// What a frame suspended in `co_await` waits for. Lives in that frame, and is consulted when the frame is the
 /// leaf: that is, when what it awaits is not itself part of this chain.
@@ -61,10 +82,12 @@ struct delegate {
     virtual void destroy_awaited() noexcept {}
     /// What is awaited, if it is a frame, else null.
     virtual frame* awaited_frame() const noexcept { return nullptr; }
+    /// What is awaited, if it is an object of the layer above, else null. Its owner is this delegate.
+    virtual void* awaited_object() const noexcept { return nullptr; }
     /// The type of what is awaited, for people to read. Its layer's lock must be held, Python's GIL say.
     virtual std::string awaited_type() const = 0;
-    /// Shows every object of the layer above that is held here to `visit`, for its garbage collector.
-    virtual void visit(void (*)(void* held, void* context), void*) const noexcept {}
+    /// Shows every object of the layer above that is certainly owned here to the visitor, for its garbage collector.
+    virtual void visit(held_visitor, void* /*context*/) const noexcept {}
     /// Where the layer above may leave what it throws in, in a form of its own, for the next advance(). Null: nowhere.
     virtual const void** thrown() noexcept { return nullptr; }
 
@@ -104,7 +127,7 @@ private:
 /// The head of every coroutine's frame: first base of its promise.
 struct frame {
     std::coroutine_handle<> self;
-    native_link* up = nullptr;    ///< those who await this frame; the first of them may have it attached
+    native_link* up = nullptr;    ///< those who await or observe this frame; the first may have it attached
     frame** owner = nullptr;      ///< the coroutine object's pointer to this frame; null once that is gone
     delegate* awaiting = nullptr; ///< what it waits for, if the leaf has to consult it or to show it
     std::exception_ptr error;     ///< what left the body
@@ -123,6 +146,10 @@ struct frame {
     /// Takes over the place of `other` in the running chain.
     void follow(const frame& other) noexcept { store(other.link_.load(std::memory_order_relaxed)); }
     bool attached() const noexcept;
+    /// Ends in an error, as the leaf of a running chain: hand_over() comes next.
+    void fail(std::exception_ptr left) noexcept;
+    /// Where it is: the line of the co_await or co_yield that it came to last, that of the function if there is none.
+    std::uint32_t current_line() const noexcept { return line != 0 ? line : where.line(); }
 
 private:
     void store(std::uintptr_t link) noexcept { link_.store(link, std::memory_order_relaxed); }
@@ -159,7 +186,53 @@ struct native_link : delegate {
     std::string awaited_type() const final { return child_kind == frame_kind::coroutine ? "coroutine" : "generator"; }
 };
 
+/// A delegate to what is no frame: the error that it ends in is kept here.
+struct failing_delegate : delegate {
+    /// The error that await_resume() would throw, which counts as delivered then; null if there is none.
+    std::exception_ptr take_failure() noexcept {
+        activation& step = parent->step();
+        return step.injected != nullptr ? step.take_injected() : std::exchange(error_, nullptr);
+    }
+
+protected:
+    ~failing_delegate() = default;
+
+    /// finish(), which keeps the error for await_resume().
+    bool end(const std::exception_ptr& error) noexcept {
+        const bool resumed = finish(error);
+        if (resumed && error) {
+            error_ = error;
+        }
+        return resumed;
+    }
+    /// For await_resume().
+    void rethrow_failure() {
+        if (const std::exception_ptr error = take_failure()) {
+            std::rethrow_exception(error);
+        }
+    }
+
+private:
+    std::exception_ptr error_;
+};
+
 inline bool frame::attached() const noexcept { return up != nullptr && up->attached; }
+
+inline void frame::fail(std::exception_ptr left) noexcept {
+    error = std::move(left);
+    const activation& current = step();
+    if (current.observer != nullptr) [[unlikely]] {
+        current.observer->leaves(*this);
+        frame* awaiter = nullptr;
+        {
+            const chain_lock lock;
+            awaiter = attached() ? up->parent : nullptr;
+        }
+        if (awaiter != nullptr) {
+            current.observer->arrives(*awaiter, error);
+        }
+    }
+}
 
 inline void delegate::suspend(frame& awaiting) noexcept {
     parent = &awaiting;

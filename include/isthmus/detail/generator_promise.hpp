@@ -21,7 +21,7 @@ public:
     using send_type = Send;
 
     explicit generator_awaiter(generator<Yield, Send, Return>& awaited)
-        : generator_awaiter::native_awaiter(target_of(awaited)) {}
+        : generator_awaiter::native_awaiter([&] { return target_of(awaited); }) {}
     explicit generator_awaiter(generator<Yield, Send, Return>&& awaited) : generator_awaiter(awaited) {}
 
 private:
@@ -48,6 +48,13 @@ public:
         using sub_type = std::remove_reference_t<Sub>;
         if constexpr (any_generator<sub_type>) {
             return yield_from_generator(from.sub());
+        } else if constexpr (names_delegate<sub_type>) {
+            using delegate_type = typename sub_type::delegate_type;
+            static_assert(joins<typename delegate_type::yield_type, Yield> &&
+                              joins<typename delegate_type::send_type, Send>,
+                          "isthmus: what is yielded from yields or takes another type than this generator; give this "
+                          "generator the same Yield and Send");
+            return delegate_type(static_cast<Sub&&>(from.sub()));
         } else if constexpr (has_send<sub_type>) {
             return foreign_awaiter<sub_type&, Yield, Send>([&]() -> sub_type& { return from.sub(); });
         } else if constexpr (std::ranges::input_range<sub_type>) {

@@ -53,6 +53,7 @@ concept takes = takes_value<T, Send>();
 template <class T>
 struct held {
     using target = T;
+    static constexpr bool owns = true;
     static T& get(T& held) noexcept { return held; }
     static bool empty(const T&) noexcept { return false; }
 };
@@ -60,12 +61,14 @@ template <class T, class Deleter>
     requires std::is_class_v<T>
 struct held<std::unique_ptr<T, Deleter>> {
     using target = T;
+    static constexpr bool owns = true;
     static T& get(std::unique_ptr<T, Deleter>& held) noexcept { return *held; }
     static bool empty(const std::unique_ptr<T, Deleter>& held) noexcept { return held == nullptr; }
 };
 template <class T>
 struct held<std::reference_wrapper<T>> {
     using target = T;
+    static constexpr bool owns = false;
     static T& get(std::reference_wrapper<T>& held) noexcept { return held.get(); }
     static bool empty(const std::reference_wrapper<T>&) noexcept { return false; }
 };

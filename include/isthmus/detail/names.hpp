@@ -15,8 +15,17 @@ namespace isthmus::inline v1::detail {
 
 /// The name of a function without its return type, namespaces' template arguments and parameters:
 /// "isthmus::py::coroutine<int> db::Connection::fetch(std::string)" is "db::Connection::fetch". Of a member of a local
-/// class, that class and the member.
+/// class, that class and the member. In the body of a coroutine g++ says "void fetch(fetch(int)::_Z5fetchi.Frame*)".
 constexpr std::string_view plain_name(std::string_view function) noexcept {
+    if (function.ends_with(".Frame*)")) {
+        int open = 1;
+        std::size_t begin = function.size() - 1; // of the parameters
+        while (open > 0 && begin > 0) {
+            --begin;
+            open += function[begin] == ')' ? 1 : function[begin] == '(' ? -1 : 0;
+        }
+        function = function.substr(0, begin);
+    }
     if (function.find("<lambda") != std::string_view::npos || function.find("operator()") != std::string_view::npos) {
         return "<lambda>";
     }

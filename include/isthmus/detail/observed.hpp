@@ -33,20 +33,29 @@ struct raising_awaiter {
     [[noreturn]] void await_resume() const { throw_misuse(misuse::already_finished); }
 };
 
-/// What nothrow() and as_outcome() give. `T` is a reference, or the type of what is kept.
-template <class T>
-class [[nodiscard]] nothrow_awaitable {
-public:
-    explicit nothrow_awaitable(T&& awaited) : awaited_(std::forward<T>(awaited)) {}
-    T&& get() noexcept { return static_cast<T&&>(awaited_); }
+template <class T, template <class> class Observer>
+class observed_awaitable;
 
-private:
-    T awaited_;
-};
 template <class T>
-class [[nodiscard]] outcome_awaitable {
+inline constexpr bool is_observed = false;
+template <class T, template <class> class Observer>
+inline constexpr bool is_observed<observed_awaitable<T, Observer>> = true;
+
+/// What nothrow() and as_outcome() give, and co_await can have.
+template <class T>
+concept observed = is_observed<std::remove_reference_t<T>>;
+
+/// `Observer` makes an awaiter of the one that T has. `T` is a reference, or the type of what is kept.
+template <class T, template <class> class Observer>
+class [[nodiscard]] observed_awaitable {
+    static_assert(!observed<T>, "isthmus: nothrow() and as_outcome() cannot be combined: what as_outcome(x) gives has "
+                                "no error to pass on, and what nothrow(x) gives none to look at");
+
 public:
-    explicit outcome_awaitable(T&& awaited) : awaited_(std::forward<T>(awaited)) {}
+    template <class Awaiter>
+    using observer = Observer<Awaiter>;
+
+    explicit observed_awaitable(T&& awaited) : awaited_(std::forward<T>(awaited)) {}
     T&& get() noexcept { return static_cast<T&&>(awaited_); }
 
 private:
@@ -108,7 +117,7 @@ public:
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> awaiting) {
         if (this->refused) {
-            awaiting.promise().error = std::move(this->refused);
+            awaiting.promise().fail(std::move(this->refused));
             hand_over(awaiting.promise());
         } else {
             this->inner.pass_errors();
@@ -150,5 +159,10 @@ public:
         return outcome<none, result>(std::in_place_index<2>, std::move(this->refused));
     }
 };
+
+template <class T>
+using nothrow_awaitable = observed_awaitable<T, nothrow_awaiter>;
+template <class T>
+using outcome_awaitable = observed_awaitable<T, outcome_awaiter>;
 
 } // namespace isthmus::inline v1::detail

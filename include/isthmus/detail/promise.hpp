@@ -38,6 +38,13 @@ concept any_generator = requires(T& object) { detail::match_generator(object); }
 template <class Inner, class Outer>
 inline constexpr bool joins = is_none<Inner> || std::is_same_v<Inner, Outer>;
 
+/// How a coroutine with Yield `To` awaits what yields `From`, where the layer that owns `To` knows: it specialises this
+/// with `await(x)`, which gives the awaiter.
+template <class From, class To>
+struct boundary {};
+template <class From, class To>
+concept crosses = requires { typename boundary<From, To>::crossed; };
+
 template <class Return, class Yield, class Send>
 class promise_base;
 
@@ -74,21 +81,27 @@ void take_over(frame& target) {
     }
 }
 
-/// `co_await` of a native coroutine, or `yield_from` a generator: its frames become part of this chain. `target` is
-/// null for a finished generator.
+/// `co_await` of a native coroutine, or `yield_from` a generator: its frames become part of this chain.
 template <frame_kind Kind, class Return, class Yield, class Send>
 class native_awaiter : native_link {
 public:
-    explicit native_awaiter(frame* target) noexcept
+    /// `find` gives the frame to await, null for a finished generator, and throws what is in the way of awaiting it.
+    template <class Find>
+    explicit native_awaiter(const Find& find)
         : native_link(Kind, Kind == frame_kind::coroutine ? misuse::already_finished
                             : empty_value<Return>::exists ? misuse::none
                                                           : misuse::generator_exhausted),
-          target_(target) {}
+          target_(found(find)) {
+        if (await_ready()) {
+            guard_.unlock();
+        }
+    }
 
     bool await_ready() const noexcept { return Kind == frame_kind::generator && target_ == nullptr; }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> awaiter) noexcept {
         attach(awaiter.promise(), *target_);
+        guard_.unlock();
     }
     Return await_resume() {
         if (const std::exception_ptr error = take_failure()) [[unlikely]] {
@@ -111,7 +124,7 @@ public:
         if (step.injected != nullptr) [[unlikely]] {
             return step.take_injected();
         }
-        if (child == nullptr || failure != misuse::none) [[unlikely]] {
+        if (failure != misuse::none || child == nullptr) [[unlikely]] {
             const bool empty_result = Kind == frame_kind::generator && failure == misuse::none;
             return empty_result ? nullptr : make_misuse(failure, Kind);
         }
@@ -125,6 +138,13 @@ public:
     using native_link::pass_errors;
 
 private:
+    template <class Find>
+    frame* found(const Find& find) {
+        guard_.lock();
+        return find();
+    }
+
+    [[no_unique_address]] chain_guard guard_; ///< held from the check of the target until that is part of this chain
     frame* target_;
 };
 
@@ -147,7 +167,7 @@ class promise_base : public yielding_promise<Yield, Send>, public returned_value
 public:
     std::suspend_always initial_suspend() noexcept { return {}; }
     final_awaiter final_suspend() noexcept { return {}; }
-    void unhandled_exception() noexcept { this->error = current_error(); }
+    void unhandled_exception() noexcept { this->fail(current_error()); }
 
     /// What the finished body returned, if no error left it.
     Return take_value() {
@@ -161,7 +181,7 @@ public:
     raising_awaiter yield_value(const raised_error& raised,
                                 std::source_location at = std::source_location::current()) noexcept {
         this->line = at.line();
-        this->error = raised.error();
+        this->fail(raised.error());
         return {};
     }
 

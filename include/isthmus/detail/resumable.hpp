@@ -5,7 +5,7 @@
 #include "../never_awaited.hpp"
 #include "../step.hpp"
 #include "access.hpp"
-#include "promise.hpp"
+#include "step_result.hpp"
 
 #include <concepts>
 #include <exception>
@@ -60,7 +60,7 @@ public:
                 report_never_awaited(frame_->where);
             }
             frame_->owner = nullptr;
-            discard(*frame_);
+            discard(frame_);
         }
     }
 
@@ -114,22 +114,16 @@ public:
     outcome_type try_close();
 
     /// created, running, suspended or closed (8). O(1), or O(levels above) for one that is being awaited.
-    coroutine_state state() const noexcept {
-        const chain_lock lock;
-        if (frame_ == nullptr) {
-            return coroutine_state::closed;
-        }
-        if (frame_->created()) {
-            return coroutine_state::created;
-        }
-        return is_running(*frame_) ? coroutine_state::running : coroutine_state::suspended;
-    }
+    coroutine_state state() const noexcept { return state_of(frame_); }
 
 protected:
     explicit resumable(frame& f) noexcept : frame_(&f) { own(); }
 
 private:
     friend struct frame_access;
+
+    template <class Result>
+    using end_of_step = step_result<Kind, Return, Yield, Send, Result>;
 
     void own() noexcept {
         if (frame_ != nullptr) {
@@ -141,18 +135,6 @@ private:
     Result drive(sendable_pointer<Send> value);
     template <class Result>
     Result raise(std::exception_ptr error);
-    template <class Result>
-    static Result deliver(frame& f, activation& step, const std::exception_ptr& error);
-    template <class Result>
-    static Result settle(frame& f, activation& step);
-    template <class Result>
-    static Result fail(std::exception_ptr error);
-    template <class Result>
-    static Result refuse(misuse code);
-    template <class Result>
-    static Result refuse_send(misuse code);
-    template <class Result>
-    static Result yielded(activation& step);
 
     frame* frame_ = nullptr;
 };
@@ -163,58 +145,48 @@ Result resumable<Kind, Return, Yield, Send>::drive(sendable_pointer<Send> value)
     activation step;
     step.accepts_none = empty_value<Yield>::exists;
     if (const misuse refused = begin(frame_, step); refused != misuse::none) [[unlikely]] {
-        return refuse_send<Result>(refused);
+        return end_of_step<Result>::refuse_send(refused);
     }
     frame& f = *frame_;
     if (step.starts) {
         if constexpr (empty_value<Send>::exists) {
             if (value != nullptr && !empty_value<Send>::test(*value)) [[unlikely]] {
-                return refuse<Result>(misuse::send_to_unstarted);
+                return end_of_step<Result>::refuse(misuse::send_to_unstarted);
             }
         } else if (value != nullptr) [[unlikely]] {
-            return refuse<Result>(misuse::send_to_unstarted);
+            return end_of_step<Result>::refuse(misuse::send_to_unstarted);
         }
     } else if (!is_none<Send>) {
         if (!empty_value<Send>::exists && value == nullptr) [[unlikely]] {
-            return refuse<Result>(misuse::missing_value);
+            return end_of_step<Result>::refuse(misuse::missing_value);
         }
         step.sent = const_cast<void*>(static_cast<const void*>(value));
     }
     run_step(f, step);
-    return settle<Result>(f, step);
+    return end_of_step<Result>::settle(f, step);
 }
 
 template <frame_kind Kind, class Return, class Yield, class Send>
 template <class Result>
 Result resumable<Kind, Return, Yield, Send>::raise(std::exception_ptr error) {
     if (error == nullptr) {
-        return refuse<Result>(misuse::not_an_exception);
+        return end_of_step<Result>::refuse(misuse::not_an_exception);
     }
     activation step;
     step.accepts_none = empty_value<Yield>::exists;
     if (const misuse refused = begin(frame_, step); refused != misuse::none) [[unlikely]] {
         if (Kind == frame_kind::generator && refused == misuse::already_finished) {
-            return fail<Result>(std::move(error));
+            return end_of_step<Result>::fail(std::move(error));
         }
-        return refuse<Result>(refused);
+        return end_of_step<Result>::refuse(refused);
     }
     frame& f = *frame_;
     if (step.starts) {
         destroy_unstarted(f, step);
-        return fail<Result>(std::move(error));
+        return end_of_step<Result>::fail(std::move(error));
     }
-    return deliver<Result>(f, step, error);
-}
-
-template <frame_kind Kind, class Return, class Yield, class Send>
-template <class Result>
-Result resumable<Kind, Return, Yield, Send>::deliver(frame& f, activation& step, const std::exception_ptr& error) {
     throw_step(f, step, error);
-    if (step.yielded == &step.refused) [[unlikely]] {
-        const at_rest guard{f, step};
-        return fail<Result>(std::exchange(step.leaf->error, nullptr));
-    }
-    return settle<Result>(f, step);
+    return end_of_step<Result>::settle_thrown(f, step);
 }
 
 template <frame_kind Kind, class Return, class Yield, class Send>
@@ -223,90 +195,25 @@ auto resumable<Kind, Return, Yield, Send>::try_close() -> outcome_type {
     step.accepts_none = empty_value<Yield>::exists;
     if (const misuse refused = begin(frame_, step); refused != misuse::none) {
         return refused == misuse::already_finished ? outcome_type(std::in_place_index<3>)
-                                                   : refuse<outcome_type>(refused);
+                                                   : end_of_step<outcome_type>::refuse(refused);
     }
     frame& f = *frame_;
     if (f.created()) {
         destroy_unstarted(f, step);
         return outcome_type(std::in_place_index<3>);
     }
-    outcome_type ended = deliver<outcome_type>(f, step, std::make_exception_ptr(generator_exit()));
+    throw_step(f, step, std::make_exception_ptr(generator_exit()));
+    outcome_type ended = end_of_step<outcome_type>::settle_thrown(f, step);
     if (ended.done()) {
         return ended;
     }
     if (!ended.failed()) {
-        return refuse<outcome_type>(misuse::ignored_generator_exit);
+        return end_of_step<outcome_type>::refuse(misuse::ignored_generator_exit);
     }
     if (is_generator_exit(ended.error())) {
         return outcome_type(std::in_place_index<3>);
     }
     return ended;
-}
-
-template <frame_kind Kind, class Return, class Yield, class Send>
-template <class Result>
-Result resumable<Kind, Return, Yield, Send>::settle(frame& f, activation& step) {
-    if (step.yielded != nullptr) {
-        const at_rest guard{f, step};
-        return yielded<Result>(step);
-    }
-    auto& ended = static_cast<promise_base<Return, Yield, Send>&>(f);
-    const finished guard{f};
-    if (ended.error) [[unlikely]] {
-        return fail<Result>(std::move(ended.error));
-    }
-    return Result(std::in_place_index<1>, std::move(ended.value()));
-}
-
-template <frame_kind Kind, class Return, class Yield, class Send>
-template <class Result>
-Result resumable<Kind, Return, Yield, Send>::yielded(activation& step) {
-    if constexpr (is_none<Yield>) {
-        return Result(std::in_place_index<0>);
-    } else {
-        if constexpr (empty_value<Yield>::exists) {
-            if (step.yielded == &step.none_yielded) {
-                return Result(std::in_place_index<0>, empty_value<Yield>::make());
-            }
-        }
-        auto* const value = static_cast<std::remove_reference_t<Yield>*>(step.yielded);
-        return Result(std::in_place_index<0>, static_cast<Yield&&>(*value));
-    }
-}
-
-template <frame_kind Kind, class Return, class Yield, class Send>
-template <class Result>
-Result resumable<Kind, Return, Yield, Send>::fail(std::exception_ptr error) {
-    if constexpr (std::is_same_v<Result, step_type>) {
-        std::rethrow_exception(std::move(error));
-    } else {
-        return Result(std::in_place_index<2>, std::move(error));
-    }
-}
-
-template <frame_kind Kind, class Return, class Yield, class Send>
-template <class Result>
-Result resumable<Kind, Return, Yield, Send>::refuse(misuse code) {
-    if constexpr (std::is_same_v<Result, step_type>) {
-        throw_misuse(code, Kind);
-    } else {
-        return Result(std::in_place_index<2>, make_misuse(code, Kind));
-    }
-}
-
-template <frame_kind Kind, class Return, class Yield, class Send>
-template <class Result>
-Result resumable<Kind, Return, Yield, Send>::refuse_send(misuse code) {
-    if constexpr (Kind == frame_kind::generator) {
-        if (code == misuse::already_finished) {
-            if constexpr (empty_value<Return>::exists) {
-                return Result(std::in_place_index<1>, empty_value<Return>::make());
-            } else {
-                code = misuse::generator_exhausted;
-            }
-        }
-    }
-    return refuse<Result>(code);
 }
 
 } // namespace isthmus::inline v1::detail

@@ -25,6 +25,18 @@ inline bool is_running(frame& f) noexcept {
     return root_of(f).runs_as_root();
 }
 
+/// What a coroutine object with the frame `f`, null if it has none, is doing (8). O(levels above f).
+inline coroutine_state state_of(frame* f) noexcept {
+    const chain_lock lock;
+    if (f == nullptr) {
+        return coroutine_state::closed;
+    }
+    if (f->created()) {
+        return coroutine_state::created;
+    }
+    return is_running(*f) ? coroutine_state::running : coroutine_state::suspended;
+}
+
 /// Makes `f`, attached in a chain at rest, the root of its own part of it; its awaiter becomes the leaf of the rest.
 inline void detach(frame& f) noexcept {
     const chain_lock lock;
@@ -68,11 +80,11 @@ inline void destroy(frame& f) noexcept {
 }
 
 /// Destroys a chain at rest, or a frame that never started, leaf first and in a loop: destructors that recursed
-/// would overflow the stack. What the leaf awaits, outside of the chain, comes first.
-inline void destroy_chain(frame& root) noexcept {
-    activation busy; // whoever asks meanwhile sees a running coroutine
+/// would overflow the stack. What the leaf awaits, outside of the chain, comes first. `busy` has the guard.
+inline void destroy_chain(frame& root, activation& busy) noexcept {
     frame* level = root.created() ? &root : root.leaf_at_rest();
-    root.join(busy);
+    root.join(busy); // whoever asks meanwhile sees a running coroutine
+    busy.guard.unlock();
     if (level->awaiting != nullptr) {
         level->awaiting->destroy_awaited();
     }
@@ -84,20 +96,26 @@ inline void destroy_chain(frame& root) noexcept {
     destroy(root);
 }
 
-/// Ends the life of a frame (12.1: destructors run, nothing is thrown). A running one cannot be destroyed yet; whoever
-/// drives it does so afterwards, if its coroutine object is gone.
-inline void discard(frame& f) noexcept {
+/// Ends the life of a frame, unless `place` is null by now (12.1: destructors run, nothing is thrown). A running one
+/// cannot be destroyed yet; whoever drives it does so afterwards, if its coroutine object is gone.
+inline void discard(frame* const& place) noexcept {
+    frame_cache& cache = frame_cache::of_this_thread();
+    if (cache.retired) [[unlikely]] {
+        const temporary_frame_cache meanwhile;
+        discard(place);
+        return;
+    }
+    activation busy;
+    busy.guard.lock();
+    if (place == nullptr) {
+        return;
+    }
+    frame& f = *place;
     if (!f.created() && is_running(f)) {
         return;
     }
     if (f.attached()) {
         detach(f);
-    }
-    frame_cache& cache = frame_cache::of_this_thread();
-    if (cache.retired) [[unlikely]] {
-        const temporary_frame_cache meanwhile;
-        discard(f);
-        return;
     }
     // A coroutine may own another in a parameter, that one a third, and so on. Past many levels, what is to be
     // destroyed is put in a list that the outermost call works off. Then it outlives its owner's other variables, to
@@ -109,22 +127,20 @@ inline void discard(frame& f) noexcept {
         return;
     }
     ++cache.teardown_depth;
-    destroy_chain(f);
+    destroy_chain(f, busy);
     --cache.teardown_depth;
     while (cache.teardown_depth == 0 && cache.teardown_pending != nullptr) {
         frame* const pending = cache.teardown_pending;
         cache.teardown_pending = reinterpret_cast<frame*>(std::exchange(pending->owner, nullptr));
+        activation next;
+        next.guard.lock();
         ++cache.teardown_depth;
-        destroy_chain(*pending);
+        destroy_chain(*pending, next);
         --cache.teardown_depth;
     }
 }
 
 /// Somebody else drives the child just now, or did so last.
-inline void native_link::destroy_awaited() noexcept {
-    if (child != nullptr) {
-        discard(*child);
-    }
-}
+inline void native_link::destroy_awaited() noexcept { discard(child); }
 
 } // namespace isthmus::inline v1::detail

@@ -2,77 +2,29 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "awaitable.hpp"
 #include "coroutine.hpp"
 
 namespace isthmus::inline v1::py {
 
 namespace detail {
 
-inline bool is_iterable_coroutine(PyObject* generator) {
-    const object code = checked(PyObject_GetAttr(generator, interpreter_state::get().gi_code));
-    return (reinterpret_cast<PyCodeObject*>(code.ptr())->co_flags & CO_ITERABLE_COROUTINE) != 0;
-}
-
-/// The await-iterator of a Python object, as the interpreter's `await` finds it (7.1–7.4, 7.7).
-inline object await_iterator_of(PyObject* awaited) {
-    PyTypeObject* const type = Py_TYPE(awaited);
-    if (PyCoro_CheckExact(awaited)) {
-        const object awaiting = checked(PyObject_GetAttr(awaited, interpreter_state::get().cr_await));
-        if (!awaiting.is_none()) {
-            throw already_awaited();
-        }
-        return object::borrow(awaited);
-    }
-    if (PyGen_CheckExact(awaited) && is_iterable_coroutine(awaited)) {
-        return object::borrow(awaited);
-    }
-    if (type->tp_as_async == nullptr || type->tp_as_async->am_await == nullptr) {
-#if PY_VERSION_HEX >= 0x030E0000
-        PyErr_Format(PyExc_TypeError, "'%.100s' object can't be awaited", type->tp_name);
-#else
-        PyErr_Format(PyExc_TypeError, "object %.100s can't be used in 'await' expression", type->tp_name);
-#endif
-        throw_raised();
-    }
-    object iterator = checked(into_python([&] { return type->tp_as_async->am_await(awaited); }));
-    const bool native = PyCoro_CheckExact(iterator.ptr()) ||
-                        (PyGen_CheckExact(iterator.ptr()) && is_iterable_coroutine(iterator.ptr()));
-    if (native || !PyIter_Check(iterator.ptr())) {
-#if PY_VERSION_HEX >= 0x030F0000
-        PyErr_Format(PyExc_TypeError, "%s.__await__() must return an iterator, not %s", type->tp_name,
-                     Py_TYPE(iterator.ptr())->tp_name);
-#else
-        if (native) {
-            PyErr_SetString(PyExc_TypeError, "__await__() returned a coroutine");
-        } else {
-            PyErr_Format(PyExc_TypeError, "__await__() returned non-iterator of type '%.100s'",
-                         Py_TYPE(iterator.ptr())->tp_name);
-        }
-#endif
-        throw_raised();
-    }
-    return iterator;
-}
-
 /// Passes each step of the chain on to a Python await-iterator, and what that yields up.
-class python_delegate : public isthmus::detail::delegate {
+class python_delegate : public isthmus::detail::failing_delegate {
 public:
     explicit python_delegate(object awaited) noexcept : iterator_(std::move(awaited)) {}
 
-    void advance(activation& step) noexcept final {
+    void advance(activation& step) noexcept override {
         PyObject* result = nullptr;
         PySendResult how = PYGEN_ERROR;
-        // C++ levels cost no C stack, but each crossing into Python does (13.3).
-        if (Py_EnterRecursiveCall(" while awaiting a Python object in C++") != 0) {
+        const crossing into_python_now;
+        if (!into_python_now.allowed()) {
             step.injected = nullptr;
             step.sent = nullptr;
             thrown_ = nullptr;
             complete(object(), to_exception_ptr(take_raised()));
             return;
         }
-        const struct leave {
-            ~leave() { Py_LeaveRecursiveCall(); }
-        } at_end;
         if (step.injected != nullptr) {
             if (!throw_in(step, how, &result)) {
                 return;
@@ -96,69 +48,55 @@ public:
         }
     }
 
-    std::exception_ptr close() noexcept final {
-        object method;
-        PyObject* const name = interpreter_state::get().close;
-        switch (into_python([&] { return get_optional_attribute(iterator_.ptr(), name, method); })) {
-        case 0:
-            return nullptr;
-        case 1:
-            break;
-        default: // 6.11
-            write_unraisable(unraisable_in_closing, iterator_.ptr());
-            return nullptr;
-        }
-        const object closed = object::steal(into_python([&] { return PyObject_CallNoArgs(method.ptr()); }));
-        return closed ? nullptr : to_exception_ptr(take_raised());
+    std::exception_ptr close() noexcept override {
+        return close_iterator(iterator_.ptr()) ? nullptr : to_exception_ptr(take_raised());
     }
 
-    void visit(void (*visitor)(void*, void*), void* context) const noexcept override {
+    void visit(isthmus::detail::held_visitor visitor, void* context) const noexcept override {
         visitor(iterator_.ptr(), context);
     }
     const void** thrown() noexcept final { return &thrown_; }
-    std::string awaited_type() const final { return Py_TYPE(iterator_.ptr())->tp_name; }
-
-    /// The error that await_resume() would throw, which counts as delivered then; null if there is none.
-    std::exception_ptr take_failure() noexcept {
-        activation& step = parent->step();
-        return step.injected != nullptr ? step.take_injected() : std::exchange(error_, nullptr);
+    void* awaited_object() const noexcept final { return iterator_.ptr(); }
+    /// With the name of a coroutine or generator: "coroutine fetch".
+    std::string awaited_type() const override {
+        std::string text = Py_TYPE(iterator_.ptr())->tp_name;
+        if (is_native() || Py_TYPE(iterator_.ptr()) == interpreter_state::get().coroutine_type) {
+            const saved_error outer;
+            const object name = object::steal(PyObject_GetAttrString(iterator_.ptr(), "__qualname__"));
+            if (const char* const utf8 = name ? PyUnicode_AsUTF8(name.ptr()) : nullptr) {
+                text.append(" ").append(utf8);
+            } else {
+                PyErr_Clear();
+            }
+        }
+        return text;
     }
 
 protected:
     ~python_delegate() = default;
 
-    /// Throws if this thread does not hold the GIL, in the coroutine: a guard that released it undoes that on the way.
-    static void require_gil() {
-        if (!attached()) [[unlikely]] {
-            throw std::logic_error("isthmus: co_await of a Python object without the GIL; do not keep a guard that "
-                                   "releases it across a co_await");
-        }
-    }
-
     /// What awaiting gave; throws the error it ended in.
     object take_result() {
-        if (const std::exception_ptr error = take_failure()) {
-            std::rethrow_exception(error);
-        }
+        rethrow_failure();
         return std::move(value_);
     }
 
     /// The error of the result that the await has brought, where it brings one in its own way.
     virtual std::exception_ptr error_of_result() noexcept { return nullptr; }
 
-    object iterator_; ///< what is awaited, until await_ready() has found its iterator
-
-private:
-    void complete(object value, std::exception_ptr error) noexcept {
+    /// What is awaited has ended: with a value or an error.
+    virtual void complete(object value, std::exception_ptr error) noexcept {
         if (!error) {
             error = error_of_result();
         }
-        if (finish(error)) {
+        if (end(error)) {
             value_ = std::move(value);
-            error_ = std::move(error);
         }
     }
 
+    object iterator_; ///< what is awaited, until await_ready() has found its iterator
+
+private:
     /// throw(), by the awaited object's own method (5.20–5.22). False if that was not called: then all is settled.
     bool throw_in(activation& step, PySendResult& how, PyObject** result) noexcept {
         const std::exception_ptr injected = step.take_injected();
@@ -196,28 +134,12 @@ private:
 
     bool is_native() const noexcept { return PyCoro_CheckExact(iterator_.ptr()) || PyGen_CheckExact(iterator_.ptr()); }
 
-    /// After a failed call of throw(): a StopIteration is the result of the await (3.1, 4.6).
-    static PySendResult stopped(PyObject** result) noexcept {
-        if (!PyErr_ExceptionMatches(PyExc_StopIteration)) {
-            return PYGEN_ERROR;
-        }
-        const object stop = take_raised();
-        *result = PyObject_GetAttrString(stop.ptr(), "value");
-        return *result != nullptr ? PYGEN_RETURN : PYGEN_ERROR;
-    }
-
-    /// The Python exception for what is thrown in from C++.
-    static object exception_object(const std::exception_ptr& error) noexcept {
-        set_from_exception(error, nullptr);
-        return take_raised();
-    }
-
     object value_;
-    std::exception_ptr error_;
     const void* thrown_ = nullptr; ///< the throw_arguments of this step, if they were not made an exception yet
 };
 
-template <class T>
+/// `co_await` of a Python awaitable, or of its await-iterator.
+template <class T, bool IsIterator = false>
 class python_awaiter final : python_delegate {
 public:
     using python_delegate::pass_errors;
@@ -231,7 +153,11 @@ public:
     bool await_ready() {
         require_gil();
         interpreter_state::get(); // made at the latest now, where it may throw
-        iterator_ = await_iterator_of(iterator_.ptr());
+        if constexpr (IsIterator) {
+            require_driven_by_nobody(iterator_.ptr());
+        } else {
+            iterator_ = await_iterator_of(iterator_.ptr());
+        }
         return false;
     }
     template <class Promise>

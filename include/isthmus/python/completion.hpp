@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "loop.hpp"
+#include "waiter.hpp"
 
 #include <atomic>
 #include <exception>
@@ -70,7 +70,7 @@ public:
 
     /// Throws py::error: a RuntimeError if no asyncio loop is running. Needs the GIL.
     completion() {
-        const object loop = detail::completion_queue::running_loop();
+        const detail::event_loop loop = detail::event_loop::running();
         result_ = std::make_shared<result>(detail::completion_queue::of(loop));
         sender_ = std::make_shared<typename callback_type::sender>(result_);
     }
@@ -102,7 +102,7 @@ public:
     explicit awaiter_type(completion&& awaited) : awaited_(awaited) {}
 
     bool await_ready() {
-        this->require_gil();
+        detail::require_gil();
         if (!awaited_.result_) {
             throw already_finished();
         }
@@ -111,7 +111,7 @@ public:
             this->result_ = std::move(awaited_.result_);
             return true;
         }
-        this->wait_for(std::move(awaited_.result_), detail::completion_queue::running_loop());
+        this->wait_for(std::move(awaited_.result_), detail::event_loop::running());
         return false;
     }
     T await_resume() {

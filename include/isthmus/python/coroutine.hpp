@@ -24,10 +24,10 @@ struct by_converter {
     static constexpr exception_translator translate = nullptr;
 };
 
-template <class Return, class Binding>
+template <class Return, class Binding, class Yield = object, class Send = object>
 PyObject* take_result(frame& finished, const coroutine_object& self) {
-    auto& promise = static_cast<isthmus::detail::promise_base<Return, object, object>&>(finished);
-    if constexpr (std::is_void_v<Return>) {
+    auto& promise = static_cast<isthmus::detail::promise_base<Return, Yield, Send>&>(finished);
+    if constexpr (isthmus::detail::is_none<Return>) {
         return Py_NewRef(Py_None);
     } else if constexpr (std::is_lvalue_reference_v<Return>) {
         return Binding::convert(promise.value().get(), self);
@@ -45,14 +45,30 @@ inline constexpr bool is_plain_coroutine<coroutine<Return>> = true;
 template <class T>
 inline constexpr bool is_coroutine = is_plain_coroutine<T>;
 
-/// A coroutine and the C++ object that must outlive it, such as the closure whose body it is.
-template <class Return>
-struct owned_coroutine {
-    coroutine<Return> value;
+/// Whether what a bound function that returns a T makes is a coroutine or generator itself, which may need an owner.
+template <class T>
+inline constexpr bool is_ownable = is_plain_coroutine<T>;
+
+/// Whether what a bound function that returns a T makes outlives the call.
+template <class T>
+inline constexpr bool outlives_call = is_coroutine<T> || is_ownable<T>;
+
+/// A coroutine or generator and the C++ object that must outlive it, such as the closure whose body it is.
+template <class Made>
+struct owned {
+    Made value;
     object owner;
 };
-template <class Return>
-inline constexpr bool is_coroutine<owned_coroutine<Return>> = true;
+template <class Made>
+inline constexpr bool is_coroutine<owned<Made>> = is_coroutine<Made>;
+template <class Made>
+inline constexpr bool outlives_call<owned<Made>> = true;
+
+/// Whether a call of a bound function that returns a T gives a coroutine, as that of an `async def` function does.
+template <class T>
+inline constexpr bool gives_coroutine = is_plain_coroutine<T>;
+template <class Made>
+inline constexpr bool gives_coroutine<owned<Made>> = gives_coroutine<Made>;
 
 /// A coroutine that becomes its await-iterator in Python: what `__await__` of a bound class returns.
 template <class Return>
@@ -74,18 +90,18 @@ object make_owner(T* owned) {
     return capsule;
 }
 
-/// A callable that returns a coroutine, in a form whose coroutine may outlive it: a closure with captures is copied
-/// for each call into an owner that the coroutine keeps.
-template <class Closure, class Return, class... Parameters>
-auto own_closure(Closure closure, coroutine<Return> (*)(Parameters...)) {
+/// A callable that returns a coroutine or generator, in a form whose result may outlive it: a closure with captures is
+/// copied for each call into an owner that the result keeps.
+template <class Closure, class Made, class... Parameters>
+auto own_closure(Closure closure, Made (*)(Parameters...)) {
     static_assert(std::is_copy_constructible_v<Closure>,
-                  "isthmus: a bound lambda that returns a coroutine is copied for each call, so its captures must be "
-                  "copyable: hold them in a std::shared_ptr");
-    return [closure = std::move(closure)](Parameters... parameters) -> owned_coroutine<Return> {
+                  "isthmus: a bound lambda that returns a coroutine or generator is copied for each call, so its "
+                  "captures must be copyable: hold them in a std::shared_ptr");
+    return [closure = std::move(closure)](Parameters... parameters) -> owned<Made> {
         auto kept = std::make_unique<Closure>(closure);
         Closure& callee = *kept;
         object owner = make_owner(kept.release());
-        coroutine<Return> made = callee(std::forward<Parameters>(parameters)...);
+        Made made = callee(std::forward<Parameters>(parameters)...);
         return {std::move(made), std::move(owner)};
     };
 }
@@ -96,7 +112,8 @@ template <class... Parameters>
 constexpr void require_owned_parameters() {
     static_assert(
         (!is_borrowed<Parameters> && ...),
-        "isthmus: a coroutine bound to Python must not take a parameter by reference, pointer or view, since "
+        "isthmus: a coroutine or generator bound to Python must not take a parameter by reference, pointer or view, "
+        "since "
         "it outlives the call that made it: take it by value (std::string for const std::string&, const char* "
         "or std::string_view, std::vector<T> for std::span<T>, an owning object for a handle)");
 }
@@ -110,31 +127,38 @@ inline constexpr coroutine_operations operations{take_result<Return, Binding>, B
 
 } // namespace detail
 
-/// Makes the Python object of a coroutine, which is left empty. `keep_alive` lives until the coroutine ends: `self` of
-/// a method. `Binding` says how a result is converted (it is told `policy`) and how a C++ exception is translated.
-/// Needs the GIL. Throws py::error: a TypeError if the coroutine function took a parameter that it does not own, or if
-/// the coroutine is running or awaited, a MemoryError.
-template <class Binding = detail::by_converter, class Return>
-object to_python(coroutine<Return>&& source, object keep_alive = object(), int policy = 0) {
+namespace detail {
+
+/// The Python object of type `type` for a coroutine or generator, which is left empty.
+template <frame_kind Kind, class Return, class Yield, class Send>
+object adopt(isthmus::detail::resumable<Kind, Return, Yield, Send>& source, PyTypeObject* type,
+             const coroutine_operations& known, object keep_alive, int policy) {
     using isthmus::detail::frame_access;
-    detail::interpreter_state& state = detail::interpreter_state::get();
-    detail::deferred_references::drain();
-    isthmus::detail::frame* const f = frame_access::get(source);
+    deferred_references::drain();
+    frame* const f = frame_access::get(source);
     if (f != nullptr) {
-        if (static_cast<isthmus::detail::promise_base<Return, object, object>*>(f)->notes.borrows) {
-            throw error(PyExc_TypeError,
-                        "a C++ coroutine that takes a parameter by reference, pointer or view cannot become a Python "
-                        "object, since it outlives the call: take the parameter by value");
+        if constexpr (std::is_same_v<Yield, object>) {
+            if (static_cast<isthmus::detail::promise_base<Return, Yield, Send>*>(f)->notes.borrows) {
+                throw error(PyExc_TypeError,
+                            text_for(Kind,
+                                     "a C++ coroutine that takes a parameter by reference, pointer or view cannot "
+                                     "become a Python object, since it outlives the call: take the parameter by value",
+                                     "a C++ generator that takes a parameter by reference, pointer or view cannot "
+                                     "become a Python object, since it outlives the call: take the parameter by "
+                                     "value"));
+            }
         }
         if (!f->created() && (f->attached() || isthmus::detail::is_running(*f))) {
-            throw error(PyExc_TypeError,
-                        "a C++ coroutine that is running or being awaited cannot become a Python object");
+            throw error(
+                PyExc_TypeError,
+                text_for(Kind, "a C++ coroutine that is running or being awaited cannot become a Python object",
+                         "a C++ generator that is running or being yielded from cannot become a Python object"));
         }
     }
-    auto* const self = PyObject_GC_New(detail::coroutine_object, state.coroutine_type);
+    auto* const self = PyObject_GC_New(coroutine_object, type);
     object made = checked(reinterpret_cast<PyObject*>(self));
     self->root = nullptr;
-    self->operations = &detail::operations<Return, Binding>;
+    self->operations = &known;
     self->weak_references = nullptr;
     self->keep_alive = keep_alive.release();
     self->name = nullptr;
@@ -144,9 +168,23 @@ object to_python(coroutine<Return>&& source, object keep_alive = object(), int p
     ::new (static_cast<void*>(&self->where)) std::source_location(f != nullptr ? f->where : std::source_location());
     ::new (static_cast<void*>(&self->whose_turn)) detail::turn();
     PyObject_GC_Track(self);
-    self->origin = detail::capture_origin();
+    if (Kind == frame_kind::coroutine) {
+        self->origin = capture_origin();
+    }
     frame_access::move_to(source, self->root);
     return made;
+}
+
+} // namespace detail
+
+/// Makes the Python object of a coroutine, which is left empty. `keep_alive` lives until the coroutine ends: `self` of
+/// a method. `Binding` says how a result is converted (it is told `policy`) and how a C++ exception is translated.
+/// Needs the GIL. Throws py::error: a TypeError if the coroutine function took a parameter that it does not own, or if
+/// the coroutine is running or awaited, a MemoryError.
+template <class Binding = detail::by_converter, class Return>
+object to_python(coroutine<Return>&& source, object keep_alive = object(), int policy = 0) {
+    return detail::adopt(source, detail::interpreter_state::get().coroutine_type, detail::operations<Return, Binding>,
+                         std::move(keep_alive), policy);
 }
 
 /// Makes a bound class awaitable: `.def("__await__", isthmus::py::as_await(&Job::run))`, where run() takes no

@@ -1,27 +1,38 @@
-// isthmus/python/drive.hpp — the Python object of a C++ coroutine, and send, throw and close on it.
+// isthmus/python/drive.hpp — the Python object of a C++ coroutine or generator, and send, throw and close on it.
 // SPDX-License-Identifier: MIT
 #pragma once
 
 #include "../coroutine.hpp"
 #include "state.hpp"
+#include "traceback.hpp"
 #include "translate.hpp"
 #include "turn.hpp"
 
 #include <exception>
+#include <memory>
 #include <source_location>
 
 namespace isthmus::inline v1::py::detail {
 
-using isthmus::detail::activation;
-using isthmus::detail::frame;
+using isthmus::detail::frame_kind;
 using isthmus::detail::misuse;
 
-/// What the maker of a Python object knows about the coroutine's Return and about its binding library.
+/// What the maker of a Python object knows about the types of the coroutine or generator, and about its binding
+/// library.
 struct coroutine_object;
 struct coroutine_operations {
     /// A new reference to what the finished frame returned. Throws a C++ exception if it cannot be made.
     PyObject* (*take_result)(frame& finished, const coroutine_object& self);
     exception_translator translate;
+    frame_kind kind = frame_kind::coroutine;
+
+    // A coroutine yields and takes py::object. What a generator yields and takes is converted.
+    bool awaitable = true;    ///< whether from_generator() has made the generator so
+    bool accepts_none = true; ///< whether Send has an empty value
+    /// A new reference to what was yielded. Throws a C++ exception if it cannot be made.
+    PyObject* (*take_yielded)(void* yielded, const coroutine_object& self) = nullptr;
+    /// The Send object for what is sent. Throws a C++ exception if it cannot be made.
+    std::shared_ptr<void> (*convert_sent)(const object& value) = nullptr;
 };
 
 /// The Python object. It owns the frame as a C++ coroutine object does, through `root`.
@@ -39,33 +50,51 @@ struct coroutine_object {
     [[no_unique_address]] turn whose_turn;
 
     static coroutine_object* of(PyObject* self) noexcept { return reinterpret_cast<coroutine_object*>(self); }
+    bool is_generator() const noexcept { return operations->kind == frame_kind::generator; }
     PyObject* python() noexcept { return reinterpret_cast<PyObject*>(this); }
 };
 
 /// Takes what a finished frame returned, or raises what left it, and destroys it. Null: an exception is set.
-inline PyObject* finish(coroutine_object& self, frame& f) noexcept {
-    std::exception_ptr error = std::move(f.error);
+inline PyObject* finish(coroutine_object& self, frame& f, traceback_recorder& traceback) noexcept {
     PyObject* result = nullptr;
-    if (!error) {
+    if (!f.error) {
         try {
             result = self.operations->take_result(f, self);
         } catch (...) {
-            error = isthmus::detail::current_error();
+            f.error = isthmus::detail::current_error();
+            traceback.leaves(f);
         }
     }
+    const std::exception_ptr error = std::move(f.error);
     isthmus::detail::destroy(f);
     Py_CLEAR(self.keep_alive);
     if (error) {
         set_from_exception(error, self.operations->translate);
-        convert_stop_iteration();
+        traceback.add_entries(error);
+        convert_stop_iteration(self.operations->kind);
     }
     return result;
 }
 
-inline PySendResult settle(coroutine_object& self, frame& f, activation& step, PyObject** result) noexcept {
+/// What a generator has yielded: PYGEN_NEXT, or PYGEN_ERROR if it cannot be converted. It counts as running meanwhile.
+inline PySendResult settle_yield(coroutine_object& self, frame& f, activation& step, PyObject** result) noexcept {
+    const isthmus::detail::at_rest afterwards{f, step};
+    try {
+        *result =
+            step.yielded == &step.none_yielded ? Py_NewRef(Py_None) : self.operations->take_yielded(step.yielded, self);
+    } catch (...) {
+        set_from_exception(isthmus::detail::current_error(), self.operations->translate);
+    }
+    return *result != nullptr ? PYGEN_NEXT : PYGEN_ERROR;
+}
+
+inline PySendResult settle(coroutine_object& self, frame& f, traced_step& step, PyObject** result) noexcept {
     if (step.yielded == nullptr) {
-        *result = finish(self, f);
+        *result = finish(self, f, step.traceback);
         return *result != nullptr ? PYGEN_RETURN : PYGEN_ERROR;
+    }
+    if (f.kind == frame_kind::generator) {
+        return settle_yield(self, f, step, result);
     }
     { const isthmus::detail::at_rest at_once{f, step}; }
     *result = nullptr;
@@ -96,10 +125,10 @@ public:
     bool granted() const noexcept { return turn_.granted(); }
     /// begin(), with the exception set if it was refused.
     bool begin(activation& step) const noexcept {
-        const misuse refused = granted() ? isthmus::detail::begin(coroutine_object::of(self_.held)->root, step)
-                                         : misuse::already_executing;
+        const coroutine_object& self = *coroutine_object::of(self_.held);
+        const misuse refused = granted() ? isthmus::detail::begin(self.root, step) : misuse::already_executing;
         if (refused != misuse::none) [[unlikely]] {
-            set_misuse(refused);
+            set_misuse(refused, self.operations->kind);
         }
         return refused == misuse::none;
     }
@@ -117,7 +146,7 @@ private:
 inline PySendResult send(PyObject* object_self, PyObject* value, PyObject** result) noexcept {
     coroutine_object& self = *coroutine_object::of(object_self);
     const entry entered(self);
-    activation step;
+    traced_step step;
     *result = nullptr;
     if (!entered.begin(step)) {
         return PYGEN_ERROR;
@@ -136,12 +165,69 @@ inline PySendResult send(PyObject* object_self, PyObject* value, PyObject** resu
     return settle(self, f, step, result);
 }
 
-/// throw() of an exception instance (5).
+/// What is sent to a generator, converted; null for None. False, with the exception set, if it is refused.
+inline bool convert_sent(const coroutine_object& self, const entry& entered, PyObject* value,
+                         std::shared_ptr<void>& sent) noexcept {
+    if (value == Py_None) {
+        return true;
+    }
+    {
+        activation looked_at; // misuse comes before the conversion, which may run Python code
+        if (!entered.begin(looked_at)) {
+            return false;
+        }
+        if (looked_at.starts) {
+            set_misuse(misuse::send_to_unstarted, frame_kind::generator);
+            return false;
+        }
+    }
+    try {
+        sent = self.operations->convert_sent(object::borrow(value));
+        return true;
+    } catch (...) {
+        set_from_exception(isthmus::detail::current_error(), self.operations->translate);
+        return false;
+    }
+}
+
+/// send() to a generator: a finished one returns None, whatever is sent (15.7).
+inline PySendResult send_to_generator(PyObject* object_self, PyObject* value, PyObject** result) noexcept {
+    coroutine_object& self = *coroutine_object::of(object_self);
+    const entry entered(self);
+    *result = nullptr;
+    std::shared_ptr<void> sent;
+    const bool driven_elsewhere = !entered.granted();
+    if (!driven_elsewhere && self.root != nullptr && !convert_sent(self, entered, value, sent)) {
+        return PYGEN_ERROR;
+    }
+    if (!driven_elsewhere && self.root == nullptr) {
+        *result = Py_NewRef(Py_None);
+        return PYGEN_RETURN;
+    }
+    traced_step step;
+    if (!entered.begin(step)) {
+        return PYGEN_ERROR;
+    }
+    if (!sent && !step.starts && !self.operations->accepts_none) {
+        set_misuse(misuse::missing_value, frame_kind::generator);
+        return PYGEN_ERROR;
+    }
+    step.sent = sent.get();
+    frame& f = *self.root;
+    isthmus::detail::run_step(f, step);
+    return settle(self, f, step, result);
+}
+
+/// throw() of an exception instance (5). A finished generator raises it (15.7).
 inline PySendResult throw_(PyObject* object_self, object exception, PyObject** result) noexcept {
     coroutine_object& self = *coroutine_object::of(object_self);
     const entry entered(self);
-    activation step;
+    traced_step step;
     *result = nullptr;
+    if (entered.granted() && self.root == nullptr && self.is_generator()) {
+        set_raised(std::move(exception));
+        return PYGEN_ERROR;
+    }
     if (!entered.begin(step)) {
         return PYGEN_ERROR;
     }
@@ -149,8 +235,9 @@ inline PySendResult throw_(PyObject* object_self, object exception, PyObject** r
     if (step.starts) {
         isthmus::detail::destroy_unstarted(f, step);
         Py_CLEAR(self.keep_alive);
+        add_traceback_entry(exception.ptr(), self.where, 0); // 5.8
         set_raised(std::move(exception));
-        convert_stop_iteration();
+        convert_stop_iteration(self.operations->kind);
         return PYGEN_ERROR;
     }
     const std::exception_ptr error = to_exception_ptr(std::move(exception));
@@ -163,7 +250,7 @@ inline PyObject* close(PyObject* object_self, PyObject* = nullptr) noexcept {
     coroutine_object& self = *coroutine_object::of(object_self);
     const entry entered(self); // first: what it drops may run Python code, which may close this one
     if (!entered.granted()) {
-        set_misuse(misuse::already_executing);
+        set_misuse(misuse::already_executing, self.operations->kind);
         return nullptr;
     }
     if (self.root == nullptr) {
@@ -174,7 +261,7 @@ inline PyObject* close(PyObject* object_self, PyObject* = nullptr) noexcept {
         Py_CLEAR(self.keep_alive);
         Py_RETURN_NONE;
     }
-    activation step;
+    traced_step step;
     if (!entered.begin(step)) {
         return nullptr;
     }
@@ -184,7 +271,7 @@ inline PyObject* close(PyObject* object_self, PyObject* = nullptr) noexcept {
     switch (settle(self, f, step, &result)) {
     case PYGEN_NEXT:
         Py_DECREF(result);
-        set_misuse(misuse::ignored_generator_exit);
+        set_misuse(misuse::ignored_generator_exit, self.operations->kind);
         return nullptr;
     case PYGEN_RETURN:
         if (PY_VERSION_HEX >= 0x030D0000) { // 6.3

@@ -8,6 +8,7 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <source_location>
 #include <string>
 
 namespace isthmus::inline v1::py {
@@ -90,17 +91,21 @@ inline object require_exception(object value, PyObject* type, const char* text) 
 /// the GIL.
 class ISTHMUS_EXPORT base_exception {
 public:
-    /// Wraps an exception instance; throws isthmus::type_error if `value` is anything else, or null.
-    explicit base_exception(object value)
+    /// Wraps an exception instance; throws isthmus::type_error if `value` is anything else, or null. `at` is where it
+    /// is raised, for the traceback.
+    explicit base_exception(object value, std::source_location at = std::source_location::current())
         : shared_(std::make_shared<payload>(
               detail::require_exception(std::move(value), PyExc_BaseException,
-                                        "isthmus: py::base_exception needs an instance of BaseException"))) {}
+                                        "isthmus: py::base_exception needs an instance of BaseException"),
+              at)) {}
     virtual ~base_exception() = default;
     base_exception(const base_exception&) = default;
     base_exception& operator=(const base_exception&) = default;
 
     /// The exception instance, the same one that was raised.
     const object& value() const noexcept { return shared_->value; }
+    /// Where it was raised or made in C++; empty if it came from Python.
+    const std::source_location& raised_at() const noexcept { return shared_->at; }
     /// Whether an `except` clause with this type or tuple of types would catch it.
     bool matches(PyObject* type) const noexcept { return PyErr_GivenExceptionMatches(value().ptr(), type) != 0; }
     /// Makes it Python's current exception.
@@ -131,8 +136,9 @@ public:
 
 private:
     struct payload {
-        explicit payload(object raised) noexcept : value(std::move(raised)) {}
+        payload(object raised, const std::source_location& where) noexcept : value(std::move(raised)), at(where) {}
         object value;
+        std::source_location at;
         std::mutex lock;
         std::string text;
     };
@@ -144,11 +150,13 @@ class ISTHMUS_EXPORT error : public base_exception, public std::exception {
 public:
     /// Wraps an instance of Exception, and throws isthmus::type_error if `value` is anything else; use throw_raised()
     /// where its type is not known.
-    explicit error(object value)
+    explicit error(object value, std::source_location at = std::source_location::current())
         : base_exception(detail::require_exception(std::move(value), PyExc_Exception,
-                                                   "isthmus: py::error needs an instance of Exception")) {}
+                                                   "isthmus: py::error needs an instance of Exception"),
+                         at) {}
     /// Makes a new exception of `type`, which must be an Exception class: otherwise as above. Needs the GIL.
-    error(PyObject* type, const char* text) : error(make(type, text)) {}
+    error(PyObject* type, const char* text, std::source_location at = std::source_location::current())
+        : error(make(type, text), at) {}
     const char* what() const noexcept override { return message(); }
 
 private:
@@ -167,48 +175,71 @@ public:
     using base_exception::base_exception;
 };
 
-/// Calls `use` with the C++ exception object for a Python exception.
-template <class Use>
-decltype(auto) with_exception(object raised, Use&& use) {
-    if (PyErr_GivenExceptionMatches(raised.ptr(), PyExc_Exception)) {
-        return use(error(std::move(raised)));
-    }
-    if (PyErr_GivenExceptionMatches(raised.ptr(), PyExc_GeneratorExit)) {
-        return use(python_generator_exit(std::move(raised)));
-    }
-    return use(base_exception(std::move(raised)));
+/// Python's asyncio.CancelledError or trio.Cancelled: cancels C++ tasks as isthmus::cancelled does, and keeps its
+/// instance.
+class ISTHMUS_EXPORT python_cancelled : public base_exception, public cancelled {
+public:
+    using base_exception::base_exception;
+};
+
+/// Whether `raised` is an instance of a class that a module, if it is imported, has under that name.
+inline bool is_instance_of(PyObject* raised, const char* module, const char* name) noexcept {
+    const saved_error outer;
+    const object text = object::steal(PyUnicode_FromString(module));
+    const object imported = object::steal(text ? PyImport_GetModule(text.ptr()) : nullptr);
+    const object type = object::steal(imported ? PyObject_GetAttrString(imported.ptr(), name) : nullptr);
+    const bool is = type && PyErr_GivenExceptionMatches(raised, type.ptr()) != 0;
+    PyErr_Clear();
+    return is;
 }
 
-/// The C++ exception for a Python exception instance.
-inline std::exception_ptr to_exception_ptr(object raised) noexcept {
-    return with_exception(std::move(raised),
+/// Calls `use` with the C++ exception object for a Python exception.
+template <class Use>
+decltype(auto) with_exception(object raised, const std::source_location& at, Use&& use) {
+    if (PyErr_GivenExceptionMatches(raised.ptr(), PyExc_Exception)) {
+        return use(error(std::move(raised), at));
+    }
+    if (PyErr_GivenExceptionMatches(raised.ptr(), PyExc_GeneratorExit)) {
+        return use(python_generator_exit(std::move(raised), at));
+    }
+    if (is_instance_of(raised.ptr(), "asyncio.exceptions", "CancelledError") ||
+        is_instance_of(raised.ptr(), "trio", "Cancelled")) {
+        return use(python_cancelled(std::move(raised), at));
+    }
+    return use(base_exception(std::move(raised), at));
+}
+
+/// The C++ exception for a Python exception instance, which came from Python or is raised `at` a place in C++.
+inline std::exception_ptr to_exception_ptr(object raised, const std::source_location& at = {}) noexcept {
+    return with_exception(std::move(raised), at,
                           [](auto exception) { return std::make_exception_ptr(std::move(exception)); });
 }
 
 } // namespace detail
 
-/// Throws Python's current exception as a C++ one. Needs the GIL, and a current exception.
-[[noreturn]] inline void throw_raised() {
+/// Throws Python's current exception as a C++ one. Needs the GIL, and a current exception. `at` is for the traceback.
+[[noreturn]] inline void throw_raised(std::source_location at = std::source_location::current()) {
     object raised = detail::take_raised();
     if (!raised) {
-        throw error(PyExc_SystemError, "isthmus: a Python call failed without an exception");
+        throw error(PyExc_SystemError, "isthmus: a Python call failed without an exception", at);
     }
-    std::rethrow_exception(detail::to_exception_ptr(std::move(raised)));
+    std::rethrow_exception(detail::to_exception_ptr(std::move(raised), at));
 }
 
 /// The result of a C API call: takes over `result`, or throws the current exception if it is null.
-inline object checked(PyObject* result) {
+inline object checked(PyObject* result, std::source_location at = std::source_location::current()) {
     if (result == nullptr) [[unlikely]] {
-        throw_raised();
+        throw_raised(at);
     }
     return object::steal(result);
 }
 
 /// `raise exception from cause`: C++ sets neither `__context__` nor `__cause__` by itself. Needs the GIL.
-[[noreturn]] inline void raise_from(const base_exception& exception, const base_exception& cause) {
+[[noreturn]] inline void raise_from(const base_exception& exception, const base_exception& cause,
+                                    std::source_location at = std::source_location::current()) {
     PyException_SetCause(exception.value().ptr(), Py_NewRef(cause.value().ptr()));
     PyException_SetContext(exception.value().ptr(), Py_NewRef(cause.value().ptr()));
-    std::rethrow_exception(detail::to_exception_ptr(exception.value()));
+    std::rethrow_exception(detail::to_exception_ptr(exception.value(), at));
 }
 
 } // namespace isthmus::inline v1::py

@@ -2,106 +2,50 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "await.hpp"
-#include "wakeup.hpp"
+#include "../detail/wakeup.hpp"
+#include "pending.hpp"
+#include "reactor.hpp"
+#include "trio.hpp"
 
 #include <algorithm>
 #include <atomic>
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <thread>
 #include <unistd.h>
-#include <variant>
+#include <utility>
 #include <vector>
 
 namespace isthmus::inline v1::py::detail {
 
-class completion_queue;
+/// The event loop that runs, and whom it runs.
+struct event_loop {
+    object key;       ///< asyncio's loop, or trio's token
+    object trio_task; ///< under trio, the task; null under asyncio
 
-/// What some thread will bring to a coroutine that waits for it on a loop. The coroutine and the one who completes it
-/// share it; while it is in the queue it owns itself.
-class pending_result {
-public:
-    virtual ~pending_result() = default;
-    pending_result(const pending_result&) = delete;
-    pending_result& operator=(const pending_result&) = delete;
-
-    /// Whether the result is there. For the loop's thread.
-    bool delivered() const noexcept { return delivered_; }
-    /// Whom deliver() wakes: a Future, which whoever waits owns, or null. For the loop's thread.
-    void wake(PyObject* future) noexcept { future_ = future; }
-
-    /// Sends the finished result to the loop. Any thread, once, without the GIL. `self` is given up, so that the
-    /// result, and all it owns, dies on the loop's thread.
-    static void post(std::shared_ptr<pending_result> self) noexcept;
-
-protected:
-    explicit pending_result(std::shared_ptr<completion_queue> queue) noexcept : queue_(std::move(queue)) {}
-
-private:
-    friend class completion_queue;
-
-    /// On the loop's thread, with the GIL: wakes the coroutine. Nobody waits any more if it was cancelled.
-    void deliver() noexcept {
-        delivered_ = true;
-        if (future_ == nullptr) {
-            return;
-        }
-        const interpreter_state& state = interpreter_state::get();
-        const object future = object::borrow(future_);
-        const object done = object::steal(PyObject_CallMethodNoArgs(future.ptr(), state.done));
-        const bool waiting = done && PyObject_Not(done.ptr()) == 1;
-        const object set =
-            object::steal(waiting ? PyObject_CallMethodOneArg(future.ptr(), state.set_result, Py_None) : nullptr);
-        if (!done || (waiting && !set)) {
-            PyErr_WriteUnraisable(future.ptr());
-        }
-    }
-
-    std::shared_ptr<completion_queue> queue_;
-    std::shared_ptr<pending_result> self_;
-    pending_result* next_ = nullptr;
-    PyObject* future_ = nullptr;
-    bool delivered_ = false;
-};
-
-/// A pending T, or the error instead of it.
-template <class T>
-class pending_value : public pending_result {
-public:
-    explicit pending_value(std::shared_ptr<completion_queue> queue) noexcept : pending_result(std::move(queue)) {}
-
-    /// Keeps what `call` returns or throws. Once, before post().
-    template <class Call>
-    void resolve(Call&& call) noexcept {
-        try {
-            if constexpr (std::is_void_v<T>) {
-                std::forward<Call>(call)();
-                outcome_.template emplace<1>();
-            } else {
-                outcome_.template emplace<1>(std::forward<Call>(call)());
+    /// Found as sniffio does it: trio if the current code belongs to a trio task, else asyncio (or uvloop). Throws
+    /// py::error: RuntimeError with a text that says what is needed.
+    static event_loop running() {
+        if (const object trio = trio_if_imported()) {
+            if (object task = running_trio_task(trio)) {
+                return {checked(PyObject_CallMethod(trio.ptr(), "current_trio_token", nullptr)), std::move(task)};
             }
-        } catch (...) {
-            reject(isthmus::detail::current_error());
         }
-    }
-    /// Keeps an error, which must not be null.
-    void reject(std::exception_ptr error) noexcept { outcome_.template emplace<2>(std::move(error)); }
-
-    /// The delivered error; null if there is a value.
-    std::exception_ptr take_error() noexcept {
-        std::exception_ptr* const error = std::get_if<2>(&outcome_);
-        return error != nullptr ? std::move(*error) : nullptr;
-    }
-    /// The delivered value. Once.
-    T take() {
-        if constexpr (!std::is_void_v<T>) {
-            return std::get<1>(std::move(outcome_));
+        std::atomic<PyObject*>& shared = interpreter_state::get().get_running_loop;
+        PyObject* function = shared.load(std::memory_order_acquire);
+        if (function == nullptr) {
+            const object asyncio = checked(PyImport_ImportModule("asyncio"));
+            function = keep_first(shared, checked(PyObject_GetAttrString(asyncio.ptr(), "get_running_loop")));
         }
+        object loop = object::steal(PyObject_CallNoArgs(function));
+        if (!loop) {
+            PyErr_Clear();
+            throw error(PyExc_RuntimeError, "isthmus: waiting for another thread needs a running event loop: asyncio, "
+                                            "uvloop or trio");
+        }
+        return {std::move(loop), object()};
     }
-
-private:
-    std::variant<std::monostate, stored<T>, std::exception_ptr> outcome_;
 };
 
 /// The results on their way to one event loop. Workers push without the GIL; the loop's reader drains with it. Dies
@@ -113,25 +57,16 @@ public:
     completion_queue(const completion_queue&) = delete;
     completion_queue& operator=(const completion_queue&) = delete;
 
-    /// The running loop. Throws py::error: RuntimeError with a text that says what is needed.
-    static object running_loop() {
-        std::atomic<PyObject*>& shared = interpreter_state::get().get_running_loop;
-        PyObject* function = shared.load(std::memory_order_acquire);
-        if (function == nullptr) {
-            const object asyncio = checked(PyImport_ImportModule("asyncio"));
-            function = keep_first(shared, checked(PyObject_GetAttrString(asyncio.ptr(), "get_running_loop")));
-        }
-        object loop = object::steal(PyObject_CallNoArgs(function));
-        if (!loop) {
-            PyErr_Clear();
-            throw error(PyExc_RuntimeError, "isthmus: waiting for another thread needs a running asyncio event loop");
-        }
-        return loop;
-    }
+    /// The queue of the running loop. The first call gives the loop a reader, as the loop's own wake-up is one: it
+    /// stays until the loop is closed. Throws what adding a reader raises.
+    static std::shared_ptr<completion_queue> of(const event_loop& loop);
 
-    /// The queue of an asyncio loop (uvloop's too). The first call gives the loop a reader, as the loop's own wake-up
-    /// is one: it stays until the loop is closed. Throws what `add_reader` raises.
-    static std::shared_ptr<completion_queue> of(const object& loop);
+    /// What tasks on the loop, which runs, are lent. Throws what adding a reader raises, and std::system_error.
+    reactor& lent(const event_loop& loop);
+    /// Whether this thread calls wakers for the loop just now: then it has the GIL, and need not wake it.
+    bool dispatches_here() const noexcept {
+        return dispatching_.load(std::memory_order_relaxed) == std::this_thread::get_id();
+    }
 
     /// Adds a finished result, and wakes the loop if the queue was empty. Any thread, no GIL.
     void push(pending_result* finished) noexcept {
@@ -171,7 +106,7 @@ private:
     };
 
     static known_loops& known();
-    static std::shared_ptr<completion_queue> make(const object& loop);
+    static std::shared_ptr<completion_queue> make(const event_loop& loop);
 
     /// Calls `use` with each queued result, oldest first, and lets go of it.
     template <class Use>
@@ -202,6 +137,24 @@ private:
     }
     static inline PyMethodDef drain_method{"isthmus_completions", drain, METH_NOARGS, nullptr};
 
+    static PyObject* dispatch(PyObject* capsule, PyObject*) noexcept {
+        const object alive = object::borrow(capsule);
+        auto* const queue = static_cast<completion_queue*>(PyCapsule_GetPointer(capsule, owner_name));
+        queue->dispatching_.store(std::this_thread::get_id(), std::memory_order_relaxed);
+        queue->reactor_->dispatch();
+        queue->dispatching_.store(std::thread::id(), std::memory_order_relaxed);
+        Py_RETURN_NONE;
+    }
+    static inline PyMethodDef dispatch_method{"isthmus_reactor", dispatch, METH_NOARGS, nullptr};
+
+    static void add_reader(const event_loop& loop, int descriptor, const object& callback) {
+        if (loop.trio_task) {
+            trio_add_reader(trio_if_imported(), descriptor, callback);
+        } else {
+            checked(PyObject_CallMethod(loop.key.ptr(), "add_reader", "iO", descriptor, callback.ptr()));
+        }
+    }
+
     /// A loop is gone: forgets its queue, which lives as long as somebody may push to it.
     static PyObject* forget(PyObject*, PyObject* reference) noexcept {
         try {
@@ -229,12 +182,19 @@ private:
 
     std::atomic<pending_result*> head_{nullptr};
     pid_t process_ = ::getpid();
-    wakeup wakeup_;
+    isthmus::detail::wakeup wakeup_;
+    PyObject* capsule_ = nullptr; ///< which owns this
+    std::unique_ptr<loop_reactor> reactor_;
+    std::atomic<std::thread::id> dispatching_;
 };
 
 inline void pending_result::post(std::shared_ptr<pending_result> self) noexcept {
     pending_result* const finished = self.get();
     const std::shared_ptr<completion_queue> queue = std::move(finished->queue_); // which must not wait for itself
+    if (queue->dispatches_here()) {
+        finished->deliver();
+        return;
+    }
     finished->self_ = std::move(self);
     queue->push(finished);
 }
@@ -253,13 +213,13 @@ inline completion_queue::known_loops& completion_queue::known() {
     return *static_cast<known_loops*>(PyCapsule_GetPointer(capsule, owner_name));
 }
 
-inline std::shared_ptr<completion_queue> completion_queue::of(const object& loop) {
+inline std::shared_ptr<completion_queue> completion_queue::of(const event_loop& loop) {
     known_loops& loops = known();
     {
         const std::lock_guard guard(loops.lock);
         for (const known_loop& each : loops.all) {
             // A forked child cannot use its parent's queue: they share the descriptor.
-            if (each.loop == loop.ptr() && each.queue->process_ == ::getpid()) {
+            if (each.loop == loop.key.ptr() && each.queue->process_ == ::getpid()) {
                 return each.queue;
             }
         }
@@ -268,71 +228,37 @@ inline std::shared_ptr<completion_queue> completion_queue::of(const object& loop
 }
 
 /// The queue belongs to a Python object, so that it dies with the GIL whoever lets go of it last.
-inline std::shared_ptr<completion_queue> completion_queue::make(const object& loop) {
+inline std::shared_ptr<completion_queue> completion_queue::make(const event_loop& loop) {
     auto owned = std::make_unique<completion_queue>();
     completion_queue* const queue = owned.get();
     const object capsule = make_owner(owned.release());
     const object reader = checked(PyCFunction_New(&drain_method, capsule.ptr()));
     const object forgetter = checked(PyCFunction_New(&forget_method, nullptr));
-    const object reference = checked(PyWeakref_NewRef(loop.ptr(), forgetter.ptr()));
+    const object reference = checked(PyWeakref_NewRef(loop.key.ptr(), forgetter.ptr()));
     std::shared_ptr<completion_queue> made(std::make_shared<object>(capsule), queue);
+    queue->capsule_ = capsule.ptr();
     known_loops& loops = known();
     {
         const std::lock_guard guard(loops.lock);
-        loops.all.push_back({loop.ptr(), reference, made});
+        loops.all.push_back({loop.key.ptr(), reference, made});
     }
-    object added =
-        object::steal(PyObject_CallMethod(loop.ptr(), "add_reader", "iO", queue->wakeup_.descriptor(), reader.ptr()));
-    if (!added) {
+    try {
+        add_reader(loop, queue->wakeup_.descriptor(), reader);
+    } catch (...) {
         loops.remove(reference.ptr());
-        throw_raised();
+        throw;
     }
     return made;
 }
 
-/// Awaits a pending result: a Python await of a Future, after which the result is there. What is thrown in instead,
-/// such as a CancelledError, abandons it.
-template <class Result>
-class pending_awaiter : public python_delegate {
-public:
-    using yield_type = object;
-    using send_type = object;
-
-    template <class Promise>
-    void await_suspend(std::coroutine_handle<Promise> awaiting) noexcept {
-        suspend(awaiting.promise());
+inline reactor& completion_queue::lent(const event_loop& loop) {
+    if (!reactor_) {
+        auto made = std::make_unique<loop_reactor>();
+        const object reader = checked(PyCFunction_New(&dispatch_method, capsule_));
+        add_reader(loop, made->descriptor(), reader);
+        reactor_ = std::move(made);
     }
-
-    using python_delegate::pass_errors;
-    using python_delegate::take_failure;
-
-    void visit(void (*visitor)(void*, void*), void* context) const noexcept final {
-        python_delegate::visit(visitor, context);
-        visitor(future_.ptr(), context);
-    }
-
-protected:
-    pending_awaiter() noexcept : python_delegate(object()) {}
-    ~pending_awaiter() {
-        if (result_) {
-            result_->wake(nullptr);
-        }
-    }
-
-    /// Prepares the await of `result` on `loop`.
-    void wait_for(std::shared_ptr<Result> result, const object& loop) {
-        future_ = checked(PyObject_CallMethodNoArgs(loop.ptr(), interpreter_state::get().create_future));
-        iterator_ = await_iterator_of(future_.ptr());
-        result_ = std::move(result);
-        result_->wake(future_.ptr());
-    }
-
-    std::exception_ptr error_of_result() noexcept final { return result_->take_error(); }
-
-    std::shared_ptr<Result> result_;
-
-private:
-    object future_;
-};
+    return *reactor_;
+}
 
 } // namespace isthmus::inline v1::py::detail

@@ -28,15 +28,19 @@ inline PyObject* send_method(PyObject* self, PyObject* value) noexcept {
     return as_method_result(how, result);
 }
 
-/// tp_iternext: may say "returned None" with no exception at all (14.5).
-inline PyObject* next(PyObject* self) noexcept {
-    PyObject* result = nullptr;
-    const PySendResult how = send(self, Py_None, &result);
+/// The same for tp_iternext, which may say "returned None" with no exception at all (14.5).
+inline PyObject* as_next_result(PySendResult how, PyObject* result) noexcept {
     if (how == PYGEN_RETURN && result == Py_None) {
         Py_DECREF(result);
         return nullptr;
     }
     return as_method_result(how, result);
+}
+
+inline PyObject* next(PyObject* self) noexcept {
+    PyObject* result = nullptr;
+    const PySendResult how = send(self, Py_None, &result);
+    return as_next_result(how, result);
 }
 
 /// What throw(type[, value[, traceback]]) was called with.
@@ -98,7 +102,7 @@ inline bool throw_into_awaited(PyObject* object_self, const throw_arguments& giv
     if (thrown == nullptr) {
         return false;
     }
-    activation step;
+    traced_step step;
     if (!entered.begin(step)) {
         return false;
     }
@@ -151,6 +155,15 @@ inline PyObject* am_await(PyObject* object_self) noexcept {
     return Py_NewRef(object_self);
 }
 
+/// The TypeError of `await` for an object that is not awaitable (7.2).
+inline void set_not_awaitable(PyObject* object) noexcept {
+#if PY_VERSION_HEX >= 0x030E0000
+    PyErr_Format(PyExc_TypeError, "'%.100s' object can't be awaited", Py_TYPE(object)->tp_name);
+#else
+    PyErr_Format(PyExc_TypeError, "object %.100s can't be used in 'await' expression", Py_TYPE(object)->tp_name);
+#endif
+}
+
 inline PyObject* refuse_pickling(PyObject* self, PyObject*) noexcept {
     return PyErr_Format(PyExc_TypeError, "cannot pickle '%s' object", Py_TYPE(self)->tp_name);
 }
@@ -179,16 +192,29 @@ inline PyObject* make_iterator(PyObject* coroutine, PyObject*) noexcept {
     return made;
 }
 
+// CPython's texts (1.11).
+inline constexpr const char* send_doc =
+    PyDoc_STR("send(arg) -> send 'arg' into coroutine,\nreturn next iterated value or raise StopIteration.");
+inline constexpr const char* throw_doc =
+    PyDoc_STR("throw(value)\nthrow(type[,value[,traceback]])\n\n"
+              "Raise exception in coroutine, return next iterated value or raise\nStopIteration."
+#if PY_VERSION_HEX >= 0x030C0000
+              "\nthe (type, val, tb) signature is deprecated, \nand may be removed in a future version of Python."
+#endif
+    );
+inline constexpr const char* close_doc = PyDoc_STR("close() -> raise GeneratorExit inside coroutine.");
+
 inline PyMethodDef coroutine_methods[] = {
-    {"send", send_method, METH_O,
-     PyDoc_STR("send(arg) -> send 'arg' into coroutine,\nreturn next iterated value or raise StopIteration.")},
-    {"throw", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(throw_method)), METH_FASTCALL,
-     PyDoc_STR("throw(value)\nthrow(type[,value[,traceback]])\n\n"
-               "Raise exception in coroutine, return next iterated value or raise\nStopIteration.")},
-    {"close", close, METH_NOARGS, PyDoc_STR("close() -> raise GeneratorExit inside coroutine.")},
+    {"send", send_method, METH_O, send_doc},
+    {"throw", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(throw_method)), METH_FASTCALL, throw_doc},
+    {"close", close, METH_NOARGS, close_doc},
     // COEXIST: otherwise the wrapper of the am_await slot would win, which refuses a started coroutine (7.10).
     {"__await__", make_iterator, METH_NOARGS | METH_COEXIST,
-     PyDoc_STR("Return an iterator to be used in await expression.")},
+     PyDoc_STR("__await__($self, /)\n--\n\nReturn an iterator to be used in await expression.")},
+#if PY_VERSION_HEX >= 0x030D0000
+    {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS,
+     PyDoc_STR("coroutines are generic over the types of their yield, send, and return values")}, // 1.9
+#endif
     {"__reduce__", refuse_pickling, METH_NOARGS, nullptr},
     {"__reduce_ex__", refuse_pickling, METH_O, nullptr},
     {nullptr, nullptr, 0, nullptr},
@@ -196,15 +222,14 @@ inline PyMethodDef coroutine_methods[] = {
 
 inline PyMethodDef iterator_methods[] = {
     {"send", [](PyObject* self, PyObject* value) { return send_method(iterator_object::target(self), value); }, METH_O,
-     PyDoc_STR("send(arg) -> send 'arg' into coroutine,\nreturn next iterated value or raise StopIteration.")},
+     send_doc},
     {"throw",
      reinterpret_cast<PyCFunction>(
          reinterpret_cast<void (*)()>(+[](PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
              return throw_method(iterator_object::target(self), arguments, count);
          })),
-     METH_FASTCALL, PyDoc_STR("throw(value)\nthrow(type[,value[,traceback]])")},
-    {"close", [](PyObject* self, PyObject*) { return close(iterator_object::target(self)); }, METH_NOARGS,
-     PyDoc_STR("close() -> raise GeneratorExit inside coroutine.")},
+     METH_FASTCALL, throw_doc},
+    {"close", [](PyObject* self, PyObject*) { return close(iterator_object::target(self)); }, METH_NOARGS, close_doc},
     {"__reduce__", refuse_pickling, METH_NOARGS, nullptr},
     {"__reduce_ex__", refuse_pickling, METH_O, nullptr},
     {nullptr, nullptr, 0, nullptr},

@@ -1,26 +1,13 @@
-// isthmus/python/names.hpp — __name__, __qualname__, repr and cr_origin of a coroutine object.
+// isthmus/python/names.hpp — __name__, __qualname__ and repr of a coroutine or generator object, and where it was made.
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "../detail/names.hpp"
+#include "code.hpp"
 #include "drive.hpp"
 
-#include <string_view>
 #include <utility>
 
 namespace isthmus::inline v1::py::detail {
-
-/// The last `parts` parts of a name, with Python's dots.
-inline PyObject* dotted(std::string_view name, int parts) noexcept {
-    std::size_t begin = name.size();
-    while (parts > 0 && begin != std::string_view::npos && begin != 0) {
-        begin = name.rfind("::", begin - 1);
-        --parts;
-    }
-    name.remove_prefix(begin == std::string_view::npos ? 0 : begin == 0 ? 0 : begin + 2);
-    PyObject* const text = PyUnicode_FromStringAndSize(name.data(), static_cast<Py_ssize_t>(name.size()));
-    return text;
-}
 
 /// A new reference to a field that may be set meanwhile; null if it is not set.
 inline PyObject* get_text(PyObject* const& field) noexcept {
@@ -31,13 +18,13 @@ inline PyObject* get_text(PyObject* const& field) noexcept {
 inline PyObject* get_name(PyObject* self, void* = nullptr) noexcept {
     const coroutine_object& coroutine = *coroutine_object::of(self);
     PyObject* const name = get_text(coroutine.name);
-    return name != nullptr ? name : dotted(isthmus::detail::plain_name(coroutine.where.function_name()), 1);
+    return name != nullptr ? name : function_name(coroutine.where).release();
 }
 
 inline PyObject* get_qualname(PyObject* self, void* = nullptr) noexcept {
     const coroutine_object& coroutine = *coroutine_object::of(self);
     PyObject* const name = get_text(coroutine.qualname);
-    return name != nullptr ? name : dotted(isthmus::detail::plain_name(coroutine.where.function_name()), 1);
+    return name != nullptr ? name : function_name(coroutine.where).release();
 }
 
 inline int set_text(PyObject*& field, PyObject* value, const char* error) noexcept {
@@ -60,14 +47,10 @@ inline int set_qualname(PyObject* self, PyObject* value, void*) noexcept {
     return set_text(coroutine_object::of(self)->qualname, value, "__qualname__ must be set to a string object");
 }
 
-inline PyObject* get_origin(PyObject* self, void*) noexcept {
-    PyObject* const origin = coroutine_object::of(self)->origin;
-    return Py_NewRef(origin != nullptr ? origin : Py_None);
-}
-
 inline PyObject* repr(PyObject* self) noexcept {
     const object qualname = object::steal(get_qualname(self));
-    return qualname ? PyUnicode_FromFormat("<coroutine object %S at %p>", qualname.ptr(), static_cast<void*>(self))
+    return qualname ? PyUnicode_FromFormat("<%s object %S at %p>", Py_TYPE(self)->tp_name, qualname.ptr(),
+                                           static_cast<void*>(self))
                     : nullptr;
 }
 
@@ -97,12 +80,5 @@ inline PyObject* capture_origin() noexcept {
     const int depth = thread->coroutine_origin_tracking_depth;
     return depth > 0 ? capture_frames(thread, depth) : nullptr;
 }
-
-inline PyGetSetDef coroutine_attributes[] = {
-    {"__name__", get_name, set_name, PyDoc_STR("name of the coroutine"), nullptr},
-    {"__qualname__", get_qualname, set_qualname, PyDoc_STR("qualified name of the coroutine"), nullptr},
-    {"cr_origin", get_origin, nullptr, nullptr, nullptr},
-    {nullptr, nullptr, nullptr, nullptr, nullptr},
-};
 
 } // namespace isthmus::inline v1::py::detail

@@ -40,6 +40,7 @@ struct interpreter_state {
     bool alive = true;
     PyTypeObject* coroutine_type = nullptr;
     PyTypeObject* iterator_type = nullptr; ///< of c.__await__(): CPython's coroutine_wrapper
+    PyTypeObject* generator_type = nullptr;
     PyObject* throw_ = nullptr;
     PyObject* close = nullptr;
     PyObject* cr_await = nullptr;
@@ -51,6 +52,12 @@ struct interpreter_state {
     std::atomic<PyObject*> get_running_loop{nullptr}; ///< of loop.hpp: asyncio's function
     std::atomic<PyObject*> queues{nullptr};           ///< of loop.hpp: the event loops that are known, and their queues
     std::atomic<thread_pool*> pool{nullptr};          ///< of pool.hpp
+    std::atomic<PyObject*> trio{nullptr};             ///< of trio.hpp: the module trio.lowlevel
+    std::atomic<PyObject*> code_template{nullptr};    ///< of code.hpp: the code object that the others are made from
+    std::atomic<PyObject*> places{nullptr};           ///< of code.hpp: what was made of it, by the place in C++
+    PyObject* function_types = nullptr;               ///< of function.hpp: its types, by their names
+    PyObject* make_model = nullptr;                   ///< of model.hpp: a Python function
+    PyTypeObject* view_type = nullptr;                ///< of introspection.hpp
 
     /// The state of the current interpreter. Needs its GIL. Throws what Python raises when it cannot be made. O(1).
     static interpreter_state& get();
@@ -58,7 +65,7 @@ struct interpreter_state {
 private:
     /// The state that the interpreter's dictionary has, made if there is none.
     static interpreter_state* find();
-    /// Makes the two types. False with an exception set if that fails. In type.hpp.
+    /// Makes the types. False with an exception set if that fails. In type.hpp.
     bool make_types();
 };
 
@@ -96,14 +103,18 @@ inline interpreter_state* interpreter_state::find() {
         owned->alive = false;
         Py_XDECREF(owned->queues.exchange(nullptr));
         Py_XDECREF(owned->get_running_loop.exchange(nullptr));
+        Py_XDECREF(owned->trio.exchange(nullptr));
+        Py_XDECREF(owned->code_template.exchange(nullptr));
+        Py_XDECREF(owned->places.exchange(nullptr));
+        Py_CLEAR(owned->function_types);
+        Py_CLEAR(owned->make_model);
+        Py_CLEAR(owned->view_type);
         for (const interned& name : interned_names) {
             Py_CLEAR(owned->*name.field);
         }
-        PyObject* const types[] = {reinterpret_cast<PyObject*>(owned->coroutine_type),
-                                   reinterpret_cast<PyObject*>(owned->iterator_type)};
-        owned->coroutine_type = owned->iterator_type = nullptr;
-        Py_XDECREF(types[0]);
-        Py_XDECREF(types[1]);
+        for (PyTypeObject** const type : {&owned->coroutine_type, &owned->iterator_type, &owned->generator_type}) {
+            Py_CLEAR(*type);
+        }
     }));
     for (const interned& name : interned_names) {
         state->*name.field = checked(PyUnicode_InternFromString(name.text)).release();

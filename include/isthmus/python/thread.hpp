@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "loop.hpp"
 #include "pool.hpp"
+#include "waiter.hpp"
 
 #include <functional>
 #include <stop_token>
@@ -86,8 +86,8 @@ public:
     }
 
     bool await_ready() {
-        this->require_gil();
-        const object loop = completion_queue::running_loop();
+        detail::require_gil();
+        const event_loop loop = event_loop::running();
         auto job = std::make_shared<thread_job<Function>>(completion_queue::of(loop), std::move(function_));
         this->wait_for(job, loop);
         thread_pool::get().submit(std::move(job));

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "../task_group.hpp"
 #include "error.hpp"
 
 #include <exception>
@@ -18,6 +19,34 @@ inline void set_os_error(const std::error_code& code, const char* text) noexcept
     const object arguments = object::steal(Py_BuildValue("(is)", code.value(), text));
     if (arguments) {
         PyErr_SetObject(PyExc_OSError, arguments.ptr());
+    }
+}
+
+inline void set_from_exception(const std::exception_ptr& exception, exception_translator translate) noexcept;
+
+/// The ExceptionGroup of the errors, or the BaseExceptionGroup if one of them is no Exception (PEP 654).
+inline void set_exception_group(const exception_group& group, exception_translator translate) noexcept {
+    const object errors = object::steal(PyList_New(0));
+    for (const std::exception_ptr& each : group.errors()) {
+        set_from_exception(each, translate);
+        const object error = take_raised();
+        if (!errors || PyList_Append(errors.ptr(), error.ptr()) != 0) {
+            return;
+        }
+    }
+    const object made =
+        object::steal(PyObject_CallFunction(PyExc_BaseExceptionGroup, "sO", group.what(), errors.ptr()));
+    if (made) {
+        PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(made.ptr())), made.ptr());
+    }
+}
+
+/// asyncio's CancelledError, which C++ raised by itself.
+inline void set_cancelled() noexcept {
+    const object asyncio = object::steal(PyImport_ImportModule("asyncio.exceptions"));
+    const object type = object::steal(asyncio ? PyObject_GetAttrString(asyncio.ptr(), "CancelledError") : nullptr);
+    if (type) {
+        PyErr_SetNone(type.ptr());
     }
 }
 
@@ -61,6 +90,12 @@ inline void set_from_exception(const std::exception_ptr& exception, exception_tr
         e.restore();
     } catch (const generator_exit&) {
         PyErr_SetNone(PyExc_GeneratorExit);
+    } catch (const cancelled&) {
+        set_cancelled();
+    } catch (const exception_group& e) {
+        set_exception_group(e, translate);
+    } catch (const timed_out& e) {
+        PyErr_SetString(PyExc_TimeoutError, e.what());
     } catch (const type_error& e) {
         PyErr_SetString(PyExc_TypeError, e.what());
     } catch (const attribute_error& e) {
@@ -90,17 +125,19 @@ inline void set_from_own(const std::exception_ptr& exception) {
     }
 }
 
-inline void set_misuse(isthmus::detail::misuse code) noexcept {
-    set_from_exception(isthmus::detail::make_misuse(code), nullptr);
+inline void set_misuse(isthmus::detail::misuse code,
+                       isthmus::detail::frame_kind kind = isthmus::detail::frame_kind::coroutine) noexcept {
+    set_from_exception(isthmus::detail::make_misuse(code, kind), nullptr);
 }
 
 /// PEP 479 (4.1): a StopIteration that leaves a body becomes a RuntimeError with it as cause.
-inline void convert_stop_iteration() noexcept {
+inline void convert_stop_iteration(isthmus::detail::frame_kind kind) noexcept {
     if (!PyErr_ExceptionMatches(PyExc_StopIteration)) [[likely]] {
         return;
     }
     const object cause = take_raised();
-    PyErr_SetString(PyExc_RuntimeError, "coroutine raised StopIteration");
+    PyErr_SetString(PyExc_RuntimeError, isthmus::detail::text_for(kind, "coroutine raised StopIteration",
+                                                                  "generator raised StopIteration"));
     const object converted = take_raised();
     PyException_SetCause(converted.ptr(), Py_NewRef(cause.ptr()));
     PyException_SetContext(converted.ptr(), Py_NewRef(cause.ptr()));

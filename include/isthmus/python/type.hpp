@@ -1,9 +1,9 @@
-// isthmus/python/type.hpp — the two Python types: finalisation, garbage collection, and how they are made.
+// isthmus/python/type.hpp — the Python types: finalisation, garbage collection, and how they are made.
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "methods.hpp"
-#include "names.hpp"
+#include "generator_members.hpp"
+#include "introspection.hpp"
 #include "visible.hpp"
 
 #include <cstddef>
@@ -39,7 +39,8 @@ inline void warn_never_awaited(PyObject* self) noexcept {
     }
 }
 
-/// PEP 442: a suspended coroutine that dies is closed, one that never started warns (11.1, 12.1, 12.3, 12.4).
+/// PEP 442: a suspended one that dies is closed, and a coroutine that never started warns (11.1, 11.9, 12.1, 12.3,
+/// 12.4).
 inline void finalize(PyObject* self) noexcept {
     const frame* const root = coroutine_object::of(self)->root;
     if (root == nullptr) {
@@ -47,7 +48,9 @@ inline void finalize(PyObject* self) noexcept {
     }
     const saved_error outer;
     if (root->created()) {
-        warn_never_awaited(self);
+        if (!coroutine_object::of(self)->is_generator()) {
+            warn_never_awaited(self);
+        }
     } else if (const object closed = object::steal(close(self)); !closed) {
         write_unraisable(unraisable_in_closing, self);
     }
@@ -58,7 +61,7 @@ inline int clear(PyObject* object_self) noexcept {
     if (frame* const root = std::exchange(self.root, nullptr)) {
         const saved_error outer; // destructors run
         root->owner = nullptr;
-        isthmus::detail::discard(*root);
+        isthmus::detail::discard(root);
     }
     Py_CLEAR(self.keep_alive);
     Py_CLEAR(self.name);
@@ -173,11 +176,26 @@ inline bool interpreter_state::make_types() {
         {Py_tp_dealloc, slot(deallocate)},
         {0, nullptr},
     };
+    PyType_Slot generator_slots[] = {
+        {Py_tp_iter, slot(PyObject_SelfIter)},
+        {Py_tp_iternext, slot(generator_next)},
+        {Py_am_send, slot(send_to_generator)},
+        {Py_tp_methods, generator_methods},
+        {Py_tp_getset, generator_attributes},
+        {Py_tp_members, coroutine_members},
+        {Py_tp_repr, slot(repr)},
+        {Py_tp_finalize, slot(finalize)},
+        {Py_tp_traverse, slot(traverse)},
+        {Py_tp_clear, slot(clear)},
+        {Py_tp_dealloc, slot(deallocate)},
+        {0, nullptr},
+    };
     PyType_Slot iterator_slots[] = {
         {Py_tp_doc, const_cast<char*>("A wrapper object implementing __await__ for coroutines.")},
         {Py_tp_iter, slot(PyObject_SelfIter)},
         {Py_tp_iternext, slot(+[](PyObject* self) { return next(iterator_object::target(self)); })},
         {Py_tp_methods, iterator_methods},
+        {Py_tp_getset, iterator_attributes},
         {Py_tp_traverse, slot(+[](PyObject* self, visitproc visit, void* arg) -> int {
              Py_VISIT(Py_TYPE(self));
              Py_VISIT(iterator_object::target(self));
@@ -189,17 +207,22 @@ inline bool interpreter_state::make_types() {
     constexpr unsigned flags =
         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE;
     PyType_Spec coroutine_spec{"isthmus.coroutine", sizeof(coroutine_object), 0, flags, coroutine_slots};
+    PyType_Spec generator_spec{"isthmus.generator", sizeof(coroutine_object), 0, flags, generator_slots};
     PyType_Spec iterator_spec{"isthmus.coroutine_wrapper", sizeof(iterator_object), 0, flags, iterator_slots};
     coroutine_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&coroutine_spec));
     iterator_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&iterator_spec));
-    if (coroutine_type == nullptr || iterator_type == nullptr) {
+    generator_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&generator_spec));
+    if (coroutine_type == nullptr || iterator_type == nullptr || generator_type == nullptr) {
         return false;
     }
     // Set now, it makes the coroutine an await-iterator without a __next__ method, so that it stays no iterable (14.6).
     coroutine_type->tp_iternext = next;
+    // And the generator awaitable without an __await__ method, so that it stays no collections.abc.Awaitable (15.3).
+    generator_type->tp_as_async->am_await = await_generator;
     // Messages of the interpreter print tp_name (7.13).
     coroutine_type->tp_name = "coroutine";
     iterator_type->tp_name = "coroutine_wrapper";
+    generator_type->tp_name = "generator";
     return true;
 }
 

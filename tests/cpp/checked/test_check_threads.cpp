@@ -4,7 +4,12 @@
 
 #include <atomic>
 #include <chrono>
+#include <coroutine>
+#include <exception>
+#include <functional>
+#include <optional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 static_assert(ISTHMUS_CHECK_THREADS);
@@ -192,6 +197,190 @@ TEST(CheckThreads, ThrownIntoAndClosedWhileItRuns) {
     go_on = true;
     driver.join();
     EXPECT_EQ(c.send().returned(), 2);
+}
+
+/// Awaits a coroutine in the steps of a co_await, and calls `between` after the first: when what is awaited has been
+/// found fit to be awaited, and is not part of the chain yet.
+class halfway {
+public:
+    class awaiter_type {
+    public:
+        using yield_type = int;
+        using send_type = int;
+
+        explicit awaiter_type(halfway& awaited) noexcept : awaited_(awaited) {}
+        bool await_ready() const noexcept { return false; }
+        template <class Promise>
+        void await_suspend(std::coroutine_handle<Promise> awaiting) {
+            auto& promise = awaiting.promise();
+            inner_.emplace([&] { return promise.await_transform(awaited_.target_); });
+            awaited_.between_();
+            inner_->await_suspend(awaiting);
+        }
+        int await_resume() { return inner_->await_resume().returned(); }
+
+    private:
+        using inner_type = decltype(std::declval<isthmus::detail::coroutine_promise<int, int, int>&>().await_transform(
+            std::declval<coroutine<int, int, int>&>()));
+        halfway& awaited_;
+        std::optional<isthmus::detail::outcome_awaiter<inner_type>> inner_;
+    };
+
+    halfway(coroutine<int, int, int>& target, std::function<void()> between)
+        : target_(target), between_(std::move(between)) {}
+
+private:
+    coroutine<int, int, int>& target_;
+    std::function<void()> between_;
+};
+
+// 7.8: between the check that a coroutine can be awaited and its await, nobody else can start it.
+TEST(CheckThreads, StartedByAnotherWhileItIsAwaited) {
+    struct local {
+        static coroutine<int, int, int> waits(std::atomic<bool>& refused, std::thread::id& driver) {
+            driver = std::this_thread::get_id();
+            for (int i = 0; i < 1000 && !refused; ++i) {
+                std::this_thread::sleep_for(std::chrono::milliseconds(1));
+            }
+            co_return 1;
+        }
+        static coroutine<int, int, int> awaits(halfway& awaited) { co_return co_await awaited; }
+    };
+    std::atomic<bool> refused{false};
+    std::thread::id driver;
+    auto target = local::waits(refused, driver);
+    std::atomic<bool> tries{false};
+    std::thread other;
+    halfway awaited(target, [&] {
+        other = std::thread([&] {
+            tries = true;
+            EXPECT_ERROR(target.send(), isthmus::already_executing, test::executing);
+            refused = true;
+        });
+        while (!tries) {
+            std::this_thread::yield();
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    });
+    auto outer = local::awaits(awaited);
+    EXPECT_EQ(outer.send().returned(), 1);
+    other.join();
+    EXPECT_EQ(driver, std::this_thread::get_id());
+}
+
+/// What left a coroutine is one of the errors that a second thread may get.
+void expect_misuse(const std::exception_ptr& error) {
+    try {
+        std::rethrow_exception(error);
+    } catch (const isthmus::already_executing&) {
+    } catch (const isthmus::already_awaited&) {
+    } catch (const isthmus::already_finished&) {
+    } catch (...) {
+        ADD_FAILURE() << "another error";
+    }
+}
+
+/// Drives it to its end, along with others.
+template <class Driven>
+void drive(Driven& driven) {
+    while (true) {
+        const auto step = driven.try_send();
+        if (step.failed()) {
+            expect_misuse(step.error());
+            if (driven.state() == coroutine_state::closed) {
+                return;
+            }
+            std::this_thread::yield();
+        } else if (step.done()) {
+            return;
+        }
+    }
+}
+
+/// Drives both to their ends, in two threads that begin at once.
+template <class First, class Second>
+void drive_both(First& first, Second& second) {
+    std::atomic<int> here{0};
+    const auto meet = [&] {
+        ++here;
+        while (here != 2) {
+            std::this_thread::yield();
+        }
+    };
+    std::thread other([&] {
+        meet();
+        drive(second);
+    });
+    meet();
+    drive(first);
+    other.join();
+}
+
+// 7.6-7.9: one thread awaits what others start, drive and finish.
+TEST(CheckThreads, AwaitedWhileOthersDriveIt) {
+    struct local {
+        static coroutine<int, int> inner(int count) {
+            for (int i = 0; i < count; ++i) {
+                const visit here;
+                co_yield i;
+            }
+            co_return count;
+        }
+        static coroutine<int, int> awaits(coroutine<int, int>& awaited) { co_return co_await awaited; }
+        static coroutine<int, int> goes_on(coroutine<int, int>& awaited) { co_return co_await awaited.await(); }
+        static isthmus::generator<int> numbers(int count) {
+            for (int i = 0; i < count; ++i) {
+                co_yield i;
+            }
+        }
+        static isthmus::generator<int> yields_from(isthmus::generator<int>& sub) { co_yield isthmus::yield_from(sub); }
+    };
+    for (int round = 0; round < 150; ++round) {
+        const int count = round % 3;
+        auto inner = local::inner(count);
+        auto outer = round % 2 == 0 ? local::awaits(inner) : local::goes_on(inner);
+        drive_both(outer, inner);
+        auto sub = local::numbers(count);
+        auto delegating = local::yields_from(sub);
+        drive_both(delegating, sub);
+    }
+}
+
+// 5.23, 12.1: one thread closes or destroys a coroutine while another drives what that awaits.
+TEST(CheckThreads, ClosedAndDestroyedWhileAnotherDrivesWhatItAwaits) {
+    struct local {
+        static coroutine<int, int> inner() {
+            for (int i = 0; i < 20; ++i) {
+                co_yield i;
+            }
+            co_return 0;
+        }
+        static coroutine<int, int> awaits(coroutine<int, int>& awaited) { co_return co_await awaited; }
+    };
+    for (int round = 0; round < 150; ++round) {
+        auto inner = local::inner();
+        auto outer = std::make_optional(local::awaits(inner));
+        outer->send();
+        if (round % 3 != 0) {
+            inner.send(); // takes it out of the chain
+        }
+        std::atomic<bool> started{false};
+        std::thread other([&] {
+            started = true;
+            drive(inner);
+        });
+        while (!started) {
+            std::this_thread::yield();
+        }
+        if (round % 2 == 0) {
+            const auto ended = outer->try_close();
+            if (ended.failed()) {
+                expect_misuse(ended.error());
+            }
+        }
+        outer.reset();
+        other.join();
+    }
 }
 
 } // namespace

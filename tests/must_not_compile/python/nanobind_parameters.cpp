@@ -1,4 +1,4 @@
-// expect: a coroutine bound to Python must not take a parameter by reference, pointer or view
+// expect: a coroutine or generator bound to Python must not take a parameter by reference, pointer or view
 // Each kind of function that m.def and .def take, with each kind of parameter that would dangle.
 #include <isthmus/nanobind.hpp>
 
@@ -30,6 +30,10 @@ struct user {
     py::coroutine<> other(user&, short);
     static py::coroutine<> of_class(const char*, short);
 };
+
+isthmus::generator<int> generate(const std::vector<int>& numbers);
+isthmus::any_coroutine<int> erased(const int& number);
+isthmus::coroutine<int> plain(const long& number);
 
 // Legal between C++ coroutines.
 py::coroutine<> by_reference(const std::string& text);
@@ -75,6 +79,10 @@ NB_MODULE(test, m) {
     users.def("f", [](user&, std::string_view, long) -> py::coroutine<> { co_return; });            // refused
     users.def_static("f", [](const char*, int) -> py::coroutine<> { co_return; });                  // refused
     users.def_static("f", &user::of_class);                                                         // refused
+    m.def("f", &generate);                                                                          // refused
+    m.def("f", [](std::string_view, char) -> isthmus::generator<int> { co_yield 1; });              // refused
+    m.def("f", &erased);                                                                            // refused
+    m.def("f", &plain);                                                                             // refused
     m.attr("f") = nb::cpp_function([](std::string_view, double) -> py::coroutine<> { co_return; }); // refused
 #endif
 }

@@ -1,4 +1,4 @@
-// expect: a coroutine bound to Python must not take a parameter by reference, pointer or view
+// expect: a coroutine or generator bound to Python must not take a parameter by reference, pointer or view
 // Each kind of function that py::bind and py::bind_method take, with each kind of parameter that would dangle.
 #include <isthmus/pybind11.hpp>
 
@@ -23,6 +23,9 @@ struct user {
     py::coroutine<> by_view(std::string_view, short) const;
     static py::coroutine<> of_class(const char*, short);
 };
+
+isthmus::generator<int> generate(const std::vector<int>& numbers);
+isthmus::any_coroutine<int> erased(const int& number);
 
 // Legal between C++ coroutines.
 py::coroutine<> by_reference(const std::string& text);
@@ -50,6 +53,8 @@ PYBIND11_MODULE(test, m) {
     m.def("f", py::bind([](std::variant<int, user*>) -> py::coroutine<> { co_return; }));                 // refused
     m.def("f", py::bind([m](std::string_view, int) -> py::coroutine<> { co_return; }));                   // refused
     m.def("f", py::bind(std::function<py::coroutine<>(std::string_view, bool)>()));                       // refused
+    m.def("f", py::bind(&generate));                                                                      // refused
+    m.def("f", py::bind(&erased));                                                                        // refused
     users.def("f", py::bind(&user::by_reference));                                                        // refused
     users.def("f", py::bind(&user::by_view));                                                             // refused
     users.def("f", py::bind_method([](user&, std::string_view, long) -> py::coroutine<> { co_return; })); // refused

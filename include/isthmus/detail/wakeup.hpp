@@ -1,4 +1,4 @@
-// isthmus/python/wakeup.hpp — what a thread without the GIL wakes an event loop with.
+// isthmus/detail/wakeup.hpp — what a thread wakes an event loop with.
 // SPDX-License-Identifier: MIT
 #pragma once
 
@@ -11,7 +11,7 @@
 #include <sys/eventfd.h>
 #endif
 
-namespace isthmus::inline v1::py::detail {
+namespace isthmus::inline v1::detail {
 
 /// A file descriptor that becomes readable when another thread says so.
 class wakeup {
@@ -63,4 +63,4 @@ private:
     int write_ = -1;
 };
 
-} // namespace isthmus::inline v1::py::detail
+} // namespace isthmus::inline v1::detail

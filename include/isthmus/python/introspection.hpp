@@ -1,0 +1,286 @@
+// isthmus/python/introspection.hpp — cr_await, cr_frame and their like: what Python's tools ask of a coroutine.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "methods.hpp"
+#include "names.hpp"
+
+#include <cstdint>
+#include <source_location>
+
+namespace isthmus::inline v1::py::detail {
+
+using isthmus::detail::native_link;
+
+/// One C++ coroutine of an await chain, as it is when one of its attributes is read: that some tool might ask costs a
+/// coroutine nothing.
+struct chain_level {
+    PyObject* shown_by; ///< the Python object that has the attributes
+    const std::source_location& where;
+    coroutine_state state = coroutine_state::closed;
+    std::uint32_t line = 0;         ///< that it came to last; 0 before the start
+    frame* awaited_frame = nullptr; ///< what it awaits, if that is a C++ coroutine
+    object awaited{};               ///< if it is a Python object
+
+    /// Nothing of Python is called here.
+    void look_at(frame* f) noexcept {
+        state = isthmus::detail::state_of(f);
+        if (f == nullptr) {
+            return;
+        }
+        line = f->line;
+        if (state == coroutine_state::suspended && f->awaiting != nullptr) {
+            awaited_frame = f->awaiting->awaited_frame();
+            awaited = object::borrow(static_cast<PyObject*>(f->awaiting->awaited_object()));
+        }
+    }
+};
+
+/// The state of this interpreter; null with an exception set if it cannot be made.
+inline interpreter_state* state_or_null() noexcept {
+    try {
+        return &interpreter_state::get();
+    } catch (...) {
+        set_from_exception(isthmus::detail::current_error(), nullptr);
+        return nullptr;
+    }
+}
+
+// ---- the C++ coroutines that a Python object awaits ----
+
+/// Stands among those who await a frame, and awaits nothing: so it learns when the frame is gone.
+struct frame_observer final : native_link {
+    explicit frame_observer(PyObject* of) noexcept
+        : native_link(isthmus::detail::frame_kind::coroutine, misuse::none), view(of) {}
+
+    void observe(frame& target) noexcept {
+        const isthmus::detail::chain_lock lock;
+        child = &target;
+        native_link*& place = target.up != nullptr ? target.up->next : target.up; // the first may be the attached one
+        next = std::exchange(place, this);
+    }
+    /// The view whose observer `target` has; null if there is none. Borrowed.
+    static PyObject* find(const frame& target) noexcept {
+        const isthmus::detail::chain_lock lock;
+        void* found = nullptr;
+        for (const native_link* link = target.up; link != nullptr && found == nullptr; link = link->next) {
+            found = link->awaited_object();
+        }
+        return static_cast<PyObject*>(found);
+    }
+    void* awaited_object() const noexcept override { return view; }
+
+    PyObject* view;
+};
+
+/// What `cr_await` gives for a C++ coroutine that is no Python object: it has the attributes, and nothing else. It
+/// keeps nothing alive; when the coroutine has ended, it is CORO_CLOSED.
+struct view_object {
+    PyObject_HEAD
+    frame_observer observer;
+    std::source_location where;
+
+    static view_object* of(PyObject* self) noexcept { return reinterpret_cast<view_object*>(self); }
+};
+
+inline PyTypeObject* make_view_type() noexcept;
+
+/// The view of a frame: the one that there is, or a new one.
+inline PyObject* view_of(frame& target) noexcept {
+    if (PyObject* const view = frame_observer::find(target)) {
+        return Py_NewRef(view);
+    }
+    interpreter_state* const state = state_or_null();
+    if (state == nullptr) {
+        return nullptr;
+    }
+    if (state->view_type == nullptr) {
+        state->view_type = make_view_type();
+    }
+    if (state->view_type == nullptr) {
+        return nullptr;
+    }
+    auto* const made = PyObject_New(view_object, state->view_type);
+    if (made != nullptr) {
+        auto* const self = reinterpret_cast<PyObject*>(made);
+        ::new (static_cast<void*>(&made->observer)) frame_observer(self);
+        ::new (static_cast<void*>(&made->where)) std::source_location(target.where);
+        made->observer.observe(target);
+    }
+    return reinterpret_cast<PyObject*>(made);
+}
+
+// ---- the attributes ----
+
+/// What is awaited (8.3): the await-iterator of a Python object, the view of a C++ coroutine; None for what is neither.
+inline PyObject* cr_await(const chain_level& level) noexcept {
+#if !defined(Py_GIL_DISABLED) // then a view could not know who drives its coroutine
+    if (level.awaited_frame != nullptr) {
+        return view_of(*level.awaited_frame);
+    }
+#endif
+    return Py_NewRef(level.awaited ? level.awaited.ptr() : Py_None);
+}
+
+inline PyObject* cr_running(const chain_level& level) noexcept {
+    return PyBool_FromLong(level.state == coroutine_state::running);
+}
+
+inline PyObject* cr_suspended(const chain_level& level) noexcept {
+    return PyBool_FromLong(level.state == coroutine_state::suspended);
+}
+
+/// What inspect.getcoroutinestate() says, and asks for since 3.15 (8.9).
+inline PyObject* cr_state(const chain_level& level) noexcept {
+    switch (level.state) {
+    case coroutine_state::created:
+        return PyUnicode_FromString("CORO_CREATED");
+    case coroutine_state::running:
+        return PyUnicode_FromString("CORO_RUNNING");
+    case coroutine_state::suspended:
+        return PyUnicode_FromString("CORO_SUSPENDED");
+    case coroutine_state::closed:
+        break;
+    }
+    return PyUnicode_FromString("CORO_CLOSED");
+}
+
+/// A new frame at the line of the co_await or co_yield that the coroutine came to last; at the function's if it has
+/// not started.
+inline PyObject* cr_frame(const chain_level& level) noexcept {
+    if (PySys_Audit("object.__getattr__", "Os", level.shown_by, "cr_frame") < 0) { // 8.6
+        return nullptr;
+    }
+    if (level.state == coroutine_state::closed) {
+        Py_RETURN_NONE;
+    }
+    interpreter_state* const state = state_or_null();
+    return state != nullptr ? frame_for(*state, level.where, level.line).release() : nullptr;
+}
+
+inline PyObject* cr_code(const chain_level& level) noexcept {
+    if (PySys_Audit("object.__getattr__", "Os", level.shown_by, "cr_code") < 0) {
+        return nullptr;
+    }
+    interpreter_state* const state = state_or_null();
+    return state != nullptr ? code_for(*state, level.where, 0).release() : nullptr;
+}
+
+// ---- of the coroutine, of its wrapper, and of a view ----
+
+inline chain_level level_of_coroutine(PyObject* self) noexcept {
+    coroutine_object& coroutine = *coroutine_object::of(self);
+    chain_level level{self, coroutine.where};
+    const turn::looking look(coroutine.whose_turn);
+    if (look.elsewhere()) {
+        level.state = coroutine_state::running;
+    } else {
+        level.look_at(coroutine.root);
+    }
+    return level;
+}
+inline chain_level level_of_iterator(PyObject* self) noexcept {
+    return level_of_coroutine(iterator_object::target(self));
+}
+inline chain_level level_of_view(PyObject* self) noexcept {
+    const view_object& view = *view_object::of(self);
+    chain_level level{self, view.where};
+    level.look_at(view.observer.child);
+    return level;
+}
+
+template <chain_level (*Of)(PyObject*) noexcept, PyObject* (*Read)(const chain_level&) noexcept>
+PyObject* get(PyObject* self, void*) noexcept {
+    return Read(Of(self));
+}
+
+inline PyObject* get_origin(PyObject* self, void*) noexcept {
+    PyObject* const origin = coroutine_object::of(self)->origin;
+    return Py_NewRef(origin != nullptr ? origin : Py_None);
+}
+
+/// inspect.iscoroutine() and isinstance() ask for it (16.1); type() tells the truth.
+inline PyObject* get_class(PyObject*, void*) noexcept { return Py_NewRef(reinterpret_cast<PyObject*>(&PyCoro_Type)); }
+
+/// What is a member in CPython's type, and not a property, has a message of its own (8.5).
+inline int refuse_to_set_member(PyObject*, PyObject*, void*) noexcept {
+    PyErr_SetString(PyExc_AttributeError, "readonly attribute");
+    return -1;
+}
+inline constexpr setter set_code = PY_VERSION_HEX < 0x030C0000 ? refuse_to_set_member : nullptr;
+
+inline constexpr const char* cr_await_doc = PyDoc_STR("object being awaited on, or None");
+
+inline PyGetSetDef coroutine_attributes[] = {
+    {"__name__", get_name, set_name, PyDoc_STR("name of the coroutine"), nullptr},
+    {"__qualname__", get_qualname, set_qualname, PyDoc_STR("qualified name of the coroutine"), nullptr},
+    {"__class__", get_class, nullptr, nullptr, nullptr},
+    {"cr_await", get<level_of_coroutine, cr_await>, nullptr, cr_await_doc, nullptr},
+    {"cr_running", get<level_of_coroutine, cr_running>, nullptr, nullptr, nullptr},
+    {"cr_suspended", get<level_of_coroutine, cr_suspended>, nullptr, nullptr, nullptr},
+    {"cr_state", get<level_of_coroutine, cr_state>, nullptr, nullptr, nullptr},
+    {"cr_frame", get<level_of_coroutine, cr_frame>, nullptr, nullptr, nullptr},
+    {"cr_code", get<level_of_coroutine, cr_code>, set_code, nullptr, nullptr},
+    {"cr_origin", get_origin, refuse_to_set_member, nullptr, nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr},
+};
+
+/// With these, a walk along a chain goes on where CPython's own coroutines await the wrapper (18.11, 20.2).
+inline PyGetSetDef iterator_attributes[] = {
+    {"cr_await", get<level_of_iterator, cr_await>, nullptr, cr_await_doc, nullptr},
+    {"cr_running", get<level_of_iterator, cr_running>, nullptr, nullptr, nullptr},
+    {"cr_suspended", get<level_of_iterator, cr_suspended>, nullptr, nullptr, nullptr},
+    {"cr_state", get<level_of_iterator, cr_state>, nullptr, nullptr, nullptr},
+    {"cr_frame", get<level_of_iterator, cr_frame>, nullptr, nullptr, nullptr},
+    {"cr_code", get<level_of_iterator, cr_code>, nullptr, nullptr, nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr},
+};
+
+inline PyObject* get_view_name(PyObject* self, void*) noexcept {
+    return function_name(view_object::of(self)->where).release();
+}
+
+inline PyGetSetDef view_attributes[] = {
+    {"__name__", get_view_name, nullptr, PyDoc_STR("name of the coroutine"), nullptr},
+    {"__qualname__", get_view_name, nullptr, PyDoc_STR("qualified name of the coroutine"), nullptr},
+    {"cr_await", get<level_of_view, cr_await>, nullptr, cr_await_doc, nullptr},
+    {"cr_running", get<level_of_view, cr_running>, nullptr, nullptr, nullptr},
+    {"cr_suspended", get<level_of_view, cr_suspended>, nullptr, nullptr, nullptr},
+    {"cr_state", get<level_of_view, cr_state>, nullptr, nullptr, nullptr},
+    {"cr_frame", get<level_of_view, cr_frame>, nullptr, nullptr, nullptr},
+    {"cr_code", get<level_of_view, cr_code>, nullptr, nullptr, nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr},
+};
+
+inline PyMethodDef view_methods[] = {
+    {"__reduce__", refuse_pickling, METH_NOARGS, nullptr},
+    {"__reduce_ex__", refuse_pickling, METH_O, nullptr},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+inline PyTypeObject* make_view_type() noexcept {
+    constexpr auto repr = [](PyObject* self) -> PyObject* {
+        const object name = object::steal(get_view_name(self, nullptr));
+        return name ? PyUnicode_FromFormat("<coroutine_view object %U at %p>", name.ptr(), static_cast<void*>(self))
+                    : nullptr;
+    };
+    constexpr auto deallocate = [](PyObject* self) {
+        PyTypeObject* const type = Py_TYPE(self);
+        view_object::of(self)->observer.~frame_observer();
+        type->tp_free(self);
+        Py_DECREF(type);
+    };
+    PyType_Slot slots[] = {
+        {Py_tp_doc, const_cast<char*>("A C++ coroutine that is awaited by another one: its attributes.")},
+        {Py_tp_getset, view_attributes},
+        {Py_tp_repr, reinterpret_cast<void*>(+repr)},
+        {Py_tp_methods, view_methods},
+        {Py_tp_dealloc, reinterpret_cast<void*>(+deallocate)},
+        {0, nullptr},
+    };
+    PyType_Spec spec{"isthmus.coroutine_view", sizeof(view_object), 0,
+                     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE, slots};
+    return reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
+}
+
+} // namespace isthmus::inline v1::py::detail
