@@ -167,6 +167,11 @@ class derived_box : public box {
 public:
     using box::box;
 };
+/// Bound with methods that hide those of its base.
+class hiding_box : public box {
+public:
+    using box::box;
+};
 
 inline py::coroutine<std::unique_ptr<item>> make_unique_item(int number) { co_return std::make_unique<item>(number); }
 

@@ -153,11 +153,11 @@ NB_MODULE(nb_bindings, m) {
         .def("native_by_lambda", py::native([](box& self) -> py::coroutine<int> { co_return self.number(); }))
         .def_prop_ro("property", &box::fetch)
         .def("__await__", py::as_await(&box::nothing_awaited));
-    nb::class_<derived_box, box>(m, "DerivedBox")
+    nb::class_<derived_box, box>(m, "DerivedBox").def(nb::init<int>()).def("own_peek", &derived_box::peek);
+    nb::class_<hiding_box, box>(m, "HidingBox")
         .def(nb::init<int>())
-        .def("own_peek", &derived_box::peek)
-        .def("by_lambda", [](derived_box& self, int times) -> py::coroutine<int> { co_return -self.number() * times; })
-        .def("copy", [](derived_box& self) { return self.number(); });
+        .def("by_lambda", [](hiding_box& self, int times) -> py::coroutine<int> { co_return -self.number() * times; })
+        .def("copy", [](hiding_box& self) { return self.number(); });
     m.def("make_unique_item", &make_unique_item);
     m.def("make_shared_item", &make_shared_item);
     // The coroutine keeps its first argument alive anyway; what is asked for here is the second.

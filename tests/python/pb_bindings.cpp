@@ -148,13 +148,13 @@ PYBIND11_MODULE(pb_bindings, m) {
              py::bind_method(py::native([](box& self) -> py::coroutine<int> { co_return self.number(); })))
         .def_property_readonly("property", py::bind(&box::fetch))
         .def("__await__", py::as_await(&box::nothing_awaited));
-    pb::class_<derived_box, box>(m, "DerivedBox")
+    pb::class_<derived_box, box>(m, "DerivedBox").def(pb::init<int>()).def("own_peek", py::bind(&derived_box::peek));
+    pb::class_<hiding_box, box>(m, "HidingBox")
         .def(pb::init<int>())
-        .def("own_peek", py::bind(&derived_box::peek))
-        .def("by_lambda", py::bind_method([](derived_box& self, int times) -> py::coroutine<int> {
+        .def("by_lambda", py::bind_method([](hiding_box& self, int times) -> py::coroutine<int> {
                  co_return -self.number() * times;
              }))
-        .def("copy", [](derived_box& self) { return self.number(); });
+        .def("copy", [](hiding_box& self) { return self.number(); });
     m.def("make_unique_item", py::bind(&make_unique_item));
     m.def("make_shared_item", py::bind(&make_shared_item));
     // The coroutine keeps its first argument alive anyway; what is asked for here is the second.

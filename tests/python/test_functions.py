@@ -260,12 +260,12 @@ def test_an_overload_that_is_added_later() -> None:
 
 
 def test_a_derived_class_hides_what_it_inherits(bindings: Any) -> None:
-    box, derived = bindings.Box(2), bindings.DerivedBox(2)
+    box, derived = bindings.Box(2), bindings.HidingBox(2)
     assert finish(box.by_lambda(3)) == 6
     assert finish(derived.by_lambda(3)) == -6
-    assert is_coroutine_function(bindings.DerivedBox.by_lambda)
+    assert is_coroutine_function(bindings.HidingBox.by_lambda)
     assert derived.copy() == 2
-    assert not is_coroutine_function(bindings.DerivedBox.copy)
+    assert not is_coroutine_function(bindings.HidingBox.copy)
     assert is_coroutine_function(bindings.Box.copy)
     assert finish(box.copy()).number == 2
     with pytest.raises(TypeError):

@@ -107,7 +107,7 @@ def test_a_cycle_of_several_coroutines(language: Any) -> None:
 
 def test_12_5_a_cycle_through_an_any_coroutine() -> None:
     log: list[str] = []
-    bottom = Recorder(1)
+    bottom: Any = Recorder(1)
     awaited = native.guarded(bottom, log)
     coroutine = raw_lifetime.await_erased(awaited)
     coroutine.send(None)

@@ -59,7 +59,9 @@ def test_21_4_the_stub_is_valid_for_mypy(tmp_path: Path) -> None:
         "    return number + len(text) + len(wrong)\n"
     )
     # In a process of its own: mypy changes the recursion limit.
-    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), "user.py"]
+    # HidingBox overrides what it inherits with something else.
+    options = ["--strict", "--disable-error-code=override", "--cache-dir", str(tmp_path / "cache")]
+    command = [sys.executable, "-m", "mypy", *options, "user.py"]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     lines = result.stdout.splitlines()
     assert lines[0].startswith("user.py:6: error: Incompatible types in assignment"), result

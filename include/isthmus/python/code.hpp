@@ -108,8 +108,8 @@ inline constexpr int awaitable_generator_flags = generator_flags | CO_ITERABLE_C
 /// set, if it is in none.
 inline object module_of(const void* address) noexcept {
     Dl_info found{};
-    PyObject* const modules = PyImport_GetModuleDict();
-    if (::dladdr(address, &found) == 0 || found.dli_fname == nullptr || !PyDict_Check(modules)) {
+    PyObject* const modules = PySys_GetObject("modules"); // PyImport_GetModuleDict() ends a process that is at its end
+    if (::dladdr(address, &found) == 0 || found.dli_fname == nullptr || modules == nullptr || !PyDict_Check(modules)) {
         return object();
     }
     const object path = object::steal(PyUnicode_DecodeFSDefault(found.dli_fname));

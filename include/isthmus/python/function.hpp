@@ -74,7 +74,10 @@ inline int set_attribute(PyObject* self, PyObject* name, PyObject* value) noexce
         return PyObject_GenericSetAttr(self, name, value);
     }
     function_object& function = function_object::of(self);
-    if (function.replaced == nullptr && (function.replaced = PyDict_New()) == nullptr) {
+    if (function.replaced == nullptr) {
+        function.replaced = PyDict_New();
+    }
+    if (function.replaced == nullptr) {
         return -1;
     }
     return PyDict_SetItem(function.replaced, name, value);
