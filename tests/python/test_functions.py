@@ -368,7 +368,7 @@ def test_22_2_patch_makes_an_async_mock(module: Any) -> None:
     specified.return_value = 7
     assert run(specified(1)) == 7
     with pytest.raises(TypeError):
-        specified(1, 2, 3)
+        run(specified(1, 2, 3))  # later CPythons check when it is awaited
 
 
 IS_DEFAULT = Path(sys.prefix).resolve() == (Path(__file__).parents[2] / ".venv/default").resolve()

@@ -11,6 +11,7 @@
 #include "type.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <iterator>
 #include <string>
 #include <string_view>
@@ -234,6 +235,8 @@ inline object as_coroutine_function(const object& callable) {
     if (PyInstanceMethod_Check(function)) { // pybind11's methods
         function = PyInstanceMethod_GET_FUNCTION(function);
         binds = true;
+    } else if (std::strcmp(Py_TYPE(function)->tp_name, "functools.partial") == 0) {
+        binds = PY_VERSION_HEX >= 0x030E0000; // 3.13 only warns that it will
     } else if (!binds && Py_TYPE(function)->tp_descr_get != nullptr && !PyMethod_Check(function)) {
         throw error(PyExc_TypeError, "isthmus: as_coroutine_function() does not know this kind of method");
     }
