@@ -102,13 +102,15 @@ def main() -> int:
         for compiler in options.compiler or ["g++", "clang++-19"]
         if not options.names or any(name in source.name for name in options.names)
     ]
-    headers = [("isthmus.hpp", [])] + [(f"{name}.hpp", extra) for name in ("python", "nanobind", "pybind11")]
+    headers: list[tuple[str, list[str]]] = [("isthmus.hpp", [])] + [
+        (f"{name}.hpp", extra) for name in ("python", "nanobind", "pybind11")
+    ]
     with ThreadPoolExecutor(options.jobs) as pool, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         compilers = sorted({compiler for compiler, _, _ in cases})
         made = [(compiler, *header, folder) for compiler in compilers for header in headers]
         list(pool.map(lambda header: precompile(*header), made))
-        verdicts = list(pool.map(lambda case: check(*case, folder), cases))
+        verdicts = list(pool.map(lambda case: check(case[0], case[1], case[2], folder), cases))
     failed = 0
     for (compiler, source, _), problem in zip(cases, verdicts, strict=True):
         if problem:

@@ -112,7 +112,7 @@ def test_12_5_a_cycle_through_an_any_coroutine() -> None:
     coroutine = raw_lifetime.await_erased(awaited)
     coroutine.send(None)
     cycle = Thing(awaited)
-    bottom.owner = coroutine  # type: ignore[attr-defined]
+    bottom.owner = coroutine
     cycle.me = cycle
     reference = weakref.ref(coroutine)
     del bottom, awaited, coroutine, cycle
