@@ -10,8 +10,8 @@
 
 namespace isthmus::inline v1::py {
 
-/// One result that a callback will bring, on whatever thread. Made and awaited in a py::coroutine that runs on asyncio
-/// or uvloop; it finds the running loop by itself. Many completions wake the loop once.
+/// One result that a callback will bring, on whatever thread. Made and awaited in a py::coroutine that runs on asyncio,
+/// uvloop or trio; it finds the running loop by itself. Many completions wake the loop once.
 ///
 ///     py::coroutine<int> read(std::string path) {
 ///         py::completion<int> done;
