@@ -223,8 +223,9 @@ auto bind_member(Member member, type_list<Parameters...>) {
 
 /// Runs a blocking callable on a worker thread: `co_await py::in_thread(f)` in a py::coroutine on asyncio, uvloop or
 /// trio, or `m.def("solve", py::in_thread(&solve))`, which makes an existing blocking function awaitable. `f` must not
-/// use Python. Its exceptions arrive at the co_await. A callable may take a std::stop_token, as its last parameter, which
-/// is set when whoever waits is cancelled: the result is then abandoned, and dies on the loop's thread, as `f` does.
+/// use Python. Its exceptions arrive at the co_await. A callable may take a std::stop_token, as its last parameter,
+/// which is set when whoever waits is cancelled: the result is then abandoned, and dies on the loop's thread, as `f`
+/// does.
 ///
 /// Needs the GIL where it is awaited; the workers never take it. Throws py::error: a RuntimeError if no known loop
 /// is running or the interpreter is shutting down. At interpreter exit, callables with a stop token are waited for.
