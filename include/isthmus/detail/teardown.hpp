@@ -26,15 +26,16 @@ inline bool is_running(frame& f) noexcept {
 }
 
 /// What a coroutine object with the frame `f`, null if it has none, is doing (8). O(levels above f).
-inline coroutine_state state_of(frame* f) noexcept {
-    const chain_lock lock;
+inline coroutine_state state_of(frame* const& place) noexcept {
+    const chain_lock lock; // before looking at `place`, which whoever drives the frame clears at its end
+    const frame* const f = place;
     if (f == nullptr) {
         return coroutine_state::closed;
     }
     if (f->created()) {
         return coroutine_state::created;
     }
-    return is_running(*f) ? coroutine_state::running : coroutine_state::suspended;
+    return is_running(*place) ? coroutine_state::running : coroutine_state::suspended;
 }
 
 /// Makes `f`, attached in a chain at rest, the root of its own part of it; its awaiter becomes the leaf of the rest.
