@@ -111,7 +111,7 @@ def test_closing_waits_for_the_calls_before_it(run: Run[None]) -> None:
 def test_without_a_loop() -> None:
     db = isthmus_sqlite.connect(":memory:")
     opening = db.__aenter__()
-    with pytest.raises(RuntimeError, match="running asyncio event loop"):
+    with pytest.raises(RuntimeError, match="running event loop"):
         opening.send(None)
 
 
