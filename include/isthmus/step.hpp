@@ -183,4 +183,23 @@ public:
     }
 };
 
+namespace detail {
+
+/// What close() gives for an outcome of try_close(): the returned value, or nullopt. Throws the error.
+template <class Yield, class Return>
+std::optional<stored<Return>> take_closed(outcome<Yield, Return> ended) {
+    if (ended.failed()) {
+        std::rethrow_exception(ended.error());
+    }
+    if (ended.closed()) {
+        return std::nullopt;
+    }
+    if constexpr (std::is_void_v<Return>) {
+        return none();
+    } else {
+        return std::optional<stored<Return>>(std::in_place, std::move(ended).returned());
+    }
+}
+
+} // namespace detail
 } // namespace isthmus::inline v1

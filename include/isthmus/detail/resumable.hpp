@@ -91,20 +91,7 @@ public:
     /// the body returned then, as CPython 3.13 does (6.3); nullopt if it let the generator_exit out, had not started
     /// or had finished. Throws what else leaves the body, already_executing (6.7), and ignored_generator_exit if it
     /// yielded, in which case it stays suspended (6.5).
-    std::optional<stored<Return>> close() {
-        outcome_type ended = try_close();
-        if (ended.failed()) {
-            std::rethrow_exception(ended.error());
-        }
-        if (ended.closed()) {
-            return std::nullopt;
-        }
-        if constexpr (std::is_void_v<Return>) {
-            return none();
-        } else {
-            return std::optional<stored<Return>>(std::in_place, std::move(ended).returned());
-        }
-    }
+    std::optional<stored<Return>> close() { return detail::take_closed(try_close()); }
 
     /// send(), throw_() and close() that report every error, misuse too, as a failed outcome. They throw only what
     /// moving a value throws.

@@ -45,20 +45,7 @@ public:
     }
 
     /// Calls its close(), if it has one. Gives what that returns (6.3), nullopt for None. Throws as send().
-    std::optional<stored<Return>> close() {
-        outcome_type ended = try_close();
-        if (ended.failed()) {
-            std::rethrow_exception(ended.error());
-        }
-        if (ended.closed()) {
-            return std::nullopt;
-        }
-        if constexpr (std::is_void_v<Return>) {
-            return none();
-        } else {
-            return std::optional<stored<Return>>(std::in_place, std::move(ended).returned());
-        }
-    }
+    std::optional<stored<Return>> close() { return isthmus::detail::take_closed(try_close()); }
 
     /// The same, reporting every error as a failed outcome.
     outcome_type try_send() { return try_send(object()); }
