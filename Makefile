@@ -5,9 +5,7 @@ SHELL := /bin/bash
 PYTHON := .venv/default/bin/python
 EXAMPLES := build/demo/examples/sqlite:build/demo/examples/sansio:build/demo/examples/minimal
 
-# What was compiled in one clone need not be compiled again in another.
-export CCACHE_BASEDIR := $(CURDIR)
-export CCACHE_NOHASHDIR := 1
+# No CCACHE_BASEDIR: it makes the paths relative that std::source_location, and so co_filename, shows.
 export CCACHE_SLOPPINESS := pch_defines,time_macros
 
 # The C++ tests run in each of these; CMakePresets.json says what they are.
