@@ -8,8 +8,8 @@ EXAMPLES := build/demo/examples/sqlite:build/demo/examples/sansio:build/demo/exa
 # No CCACHE_BASEDIR: it makes the paths relative that std::source_location, and so co_filename, shows.
 export CCACHE_SLOPPINESS := pch_defines,time_macros
 
-# The C++ tests run in each of these; CMakePresets.json says what they are.
-CPP_PRESETS := gcc-release gcc-asan clang-debug clang-release clang-tsan
+# The C++ tests run in each of these; CMakePresets.json says what they are: both compilers at -O0 and at -O2.
+CPP_PRESETS := gcc-release gcc-asan clang-debug clang-tsan
 
 .PHONY: help setup demo test test-cpp test-must-not-compile test-python test-clauses clauses test-fuzz test-examples \
         test-passthrough passthrough test-installed test-docs test-debugger bench fuzz soak format lint clean
