@@ -94,6 +94,7 @@ bench: ## the benchmarks, as ratios to what they are compared with
 	@cmake --preset bench --log-level=WARNING >/dev/null
 	@cmake --build --preset bench
 	@$(PYTHON) bench/run.py --build build/bench
+	@$(PYTHON) bench/completions.py --build build/bench
 	@PYTHONPATH=build/bench/examples/sqlite $(PYTHON) examples/sqlite/demo.py --only-compare
 	@PYTHONPATH=build/bench/examples/sansio $(PYTHON) examples/sansio/bench.py
 
