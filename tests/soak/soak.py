@@ -3,6 +3,7 @@
 Usage: soak.py LOOP SOCKET SECONDS SEED. Prints the accounts; ends with 1 if they do not balance.
 """
 
+import array
 import asyncio
 import gc
 import itertools
@@ -115,7 +116,7 @@ def main() -> int:
     end = time.monotonic() + float(seconds)
     cancellers = Cancellers(3)
     raw_soak.open_world(path, 4)
-    memory: list[tuple[int, int, int]] = []
+    memory = [array.array("q") for _ in range(3)]  # which takes no object for each number
 
     async def rounds(one_round: Callable[[Cancellers], Coroutine[Any, Any, None]]) -> None:
         while time.monotonic() < end:
@@ -125,7 +126,9 @@ def main() -> int:
             gc.collect()
             if raw_soak.faults():
                 return
-            memory.append((raw_soak.allocated_bytes(), sys.getallocatedblocks(), raw_soak.open_descriptors()))
+            now = raw_soak.allocated_bytes(), sys.getallocatedblocks(), raw_soak.open_descriptors()
+            for kind, value in zip(memory, now, strict=True):
+                kind.append(value)
 
     if name == "trio":
         trio.run(rounds, trio_round)
@@ -134,14 +137,15 @@ def main() -> int:
     cancellers.join()
 
     faults: int = raw_soak.faults()
-    if len(memory) < 4:
+    count = len(memory[0])
+    if count < 4:
         print("soak: there was no time for four rounds", file=sys.stderr)
         return 1
-    bounds = [len(memory) * i // 4 for i in range(5)]
+    bounds = [count * i // 4 for i in range(5)]
     quarters = [slice(start, stop) for start, stop in itertools.pairwise(bounds)]
-    allocated, blocks, files = ([min(kind[quarter]) for quarter in quarters] for kind in zip(*memory, strict=True))
+    allocated, blocks, files = ([min(kind[quarter]) for quarter in quarters] for kind in memory)
     print(
-        f"{len(memory)} rounds of {AT_ONCE}\n{raw_soak.accounts()}allocated, KiB: {[a // 1024 for a in allocated]}; "
+        f"{count} rounds of {AT_ONCE}\n{raw_soak.accounts()}allocated, KiB: {[a // 1024 for a in allocated]}; "
         f"blocks of Python's: {blocks}; descriptors: {files}; {faults} faults"
     )
     # What is cached grows to its limit in the first rounds.
