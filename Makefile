@@ -12,8 +12,8 @@ export CCACHE_SLOPPINESS := pch_defines,time_macros
 CPP_PRESETS := gcc-release gcc-asan clang-debug clang-tsan
 
 .PHONY: help setup demo test test-cpp test-must-not-compile test-python test-clauses clauses test-fuzz test-examples \
-        test-passthrough passthrough test-installed test-docs test-debugger test-soak soak-programs bench fuzz soak \
-        format lint clean
+        test-passthrough passthrough test-installed test-docs test-debugger test-soak soak-programs test-counts counts \
+        bench fuzz soak format lint clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -90,14 +90,18 @@ test-docs: setup ## every code block of the documentation
 test-debugger: setup ## gdb's command for coroutines
 	@$(PYTHON) tests/debugger/run.py
 
-bench: ## the benchmarks, as ratios to what they are compared with
+# BENCH=--quick for a run of some three minutes; BENCH="--only cpp counts" for parts. bench/run.py --help has more.
+bench: ## the benchmarks: a report in docs/benchmarks (25 minutes; BENCH=--quick: 3)
 	@tools/bootstrap bench
+	@bench/run $(BENCH)
+
+test-counts: setup ## the instructions and allocations of the hot paths, which must not exceed the record
 	@cmake --preset bench --log-level=WARNING >/dev/null
-	@cmake --build --preset bench
-	@$(PYTHON) bench/run.py --build build/bench
-	@$(PYTHON) bench/completions.py --build build/bench
-	@PYTHONPATH=build/bench/examples/sqlite $(PYTHON) examples/sqlite/demo.py --only-compare
-	@PYTHONPATH=build/bench/examples/sansio $(PYTHON) examples/sansio/bench.py
+	@cmake --build --preset bench --target isthmus_bench_counts
+	@$(PYTHON) bench/counts/run.py --build build/bench $(RECORD)
+
+counts: RECORD = --record
+counts: test-counts ## record the instructions and allocations of now, for test-counts to compare with
 
 fuzz: setup ## the fuzzer with 10,000,000 programs, 2,000,000 of each kind, under the sanitizers
 	@cmake --preset clang-asan --log-level=WARNING >/dev/null

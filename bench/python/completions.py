@@ -2,12 +2,13 @@
 
 Throughput with many results under way, latency with one, under asyncio and uvloop. Each figure is a ratio of rounds
 that alternate in one run; each round checks that every item arrived. Usage: completions.py --build <CMake's binary
-folder> [--items N]
+folder> [--items N] [--json FILE]
 """
 
 import argparse
 import asyncio
 import importlib
+import json
 import pathlib
 import statistics
 import sys
@@ -16,7 +17,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import uvloop
-from run import table
 
 ext: Any
 ROUNDS = 5
@@ -82,6 +82,14 @@ CASES = {
 }
 
 
+def table(title: str, header: list[str], rows: list[list[str]]) -> None:
+    """Prints rows in aligned columns."""
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    print(f"\n{title}")
+    for row in [header, ["-" * width for width in widths], *rows]:
+        print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
 def seconds_per_item(run: Callable[..., Any], ways: Ways, way: Any, count: int, window: int) -> float:
     """One round."""
 
@@ -96,8 +104,8 @@ def seconds_per_item(run: Callable[..., Any], ways: Ways, way: Any, count: int, 
     return taken
 
 
-def measure(title: str, run: Callable[..., Any], items: int, window: int) -> None:
-    """All ways in turn, some rounds of each."""
+def measure(title: str, run: Callable[..., Any], items: int, window: int) -> dict[str, list[float]]:
+    """All ways in turn, some rounds of each: the seconds an item took."""
     ways = Ways()
     times: dict[str, list[float]] = {name: [] for name in CASES}
     for _ in range(ROUNDS):
@@ -117,6 +125,7 @@ def measure(title: str, run: Callable[..., Any], items: int, window: int) -> Non
             ]
         )
     table(title, ["", "us an item", "times a completion", "spread"], rows)
+    return times
 
 
 def main() -> None:
@@ -125,12 +134,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", type=pathlib.Path, required=True)
     parser.add_argument("--items", type=int, default=200_000, help="1,000,000 to look for lost ones")
+    parser.add_argument("--json", type=pathlib.Path, help="write the rounds there too, in microseconds")
     options = parser.parse_args()
-    sys.path.insert(0, str((options.build / "bench").resolve()))
+    sys.path.insert(0, str((options.build / "bench/python").resolve()))
     ext = importlib.import_module("nb_completions")
+    rounds: list[dict[str, float]] = [{} for _ in range(ROUNDS)]
     for name, run in (("asyncio", asyncio.run), ("uvloop", uvloop.run)):
-        measure(f"Results of a C++ thread under {name}, 1,000 under way", run, options.items, 1000)
-        measure(f"Results of a C++ thread under {name}, one under way", run, options.items // 50, 1)
+        for window, text, items in ((1000, "1,000", options.items), (1, "one", options.items // 50)):
+            times = measure(f"Results of a C++ thread under {name}, {text} under way", run, items, window)
+            for way, seconds in times.items():
+                for i, value in enumerate(seconds):
+                    rounds[i][f"{name}, {text} under way|{way}"] = value * 1e6
+    if options.json:
+        options.json.write_text(json.dumps(rounds))
 
 
 if __name__ == "__main__":

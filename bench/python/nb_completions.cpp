@@ -1,5 +1,5 @@
-// bench/nb_completions.cpp — a C++ thread that completes what a loop waits for, as bench/completions.py measures.
-// SPDX-License-Identifier: MIT
+// bench/python/nb_completions.cpp — a C++ thread that completes what a loop waits for, as bench/python/completions.py
+// measures. SPDX-License-Identifier: MIT
 #include <isthmus/isthmus.hpp>
 #include <isthmus/nanobind.hpp>
 

@@ -1,0 +1,16 @@
+"""asynkit, which starts native coroutines at once."""
+
+from collections.abc import Awaitable
+
+import asynkit
+import python_coroutines as native
+
+
+def immediate_none() -> Awaitable[None]:
+    """Has run when it is returned."""
+    return asynkit.CoroStart(native.immediate_none())
+
+
+def immediate_value() -> Awaitable[int]:
+    """Has its value when it is returned."""
+    return asynkit.CoroStart(native.immediate_value())
