@@ -31,9 +31,9 @@ def absent_peers(build: pathlib.Path) -> dict[str, str]:
     """The C++ libraries that were not there to be built with."""
     cache = (build / "CMakeCache.txt").read_text()
     absent = {}
-    for name, entry in (("Asio", "BENCH_ASIO_INCLUDE"), ("Boost.Context", "boost_context_DIR")):
-        if not re.search(rf"^{entry}:\w+=.*(?<!NOTFOUND)$", cache, re.MULTILINE):
-            absent[name] = "it is not installed"
+    for name, entry in (("Asio", "BENCH_ASIO"), ("Boost.Context", "boost_context_DIR")):
+        if not re.search(rf"^{entry}:\w+=.+(?<!NOTFOUND)$", cache, re.MULTILINE):
+            absent[name] = "it is not installed, or does not compile"
     return absent
 
 

@@ -96,17 +96,20 @@ inline failing nothrow_levels(long depth) {
     }
     co_return co_await isthmus::nothrow(nothrow_levels(depth - 1));
 }
-/// Catches what is thrown in at the leaf, and goes on.
-inline failing catching_levels(long depth) {
-    if (depth > 0) {
-        co_return co_await catching_levels(depth - 1);
-    }
+/// Catches what is thrown in, and goes on.
+inline failing catching() {
     while (true) {
         try {
             co_yield 1;
         } catch (const std::runtime_error&) { // the next co_yield is outside of the handler
         }
     }
+}
+inline failing catching_levels(long depth) {
+    if (depth == 1) {
+        co_return co_await catching();
+    }
+    co_return co_await catching_levels(depth - 1);
 }
 
 inline failing started(failing made) {

@@ -23,7 +23,7 @@ void register_errors() {
 
         // Caught at the leaf, which goes on.
         add(at("throw to leaf", depth), "throw_", [depth](benchmark::State& state) {
-            failing chain = started(catching_levels(depth));
+            failing chain = started(depth == 0 ? catching() : catching_levels(depth));
             for (auto _ : state) {
                 benchmark::DoNotOptimize(chain.throw_(error).yielded());
             }
