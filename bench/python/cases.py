@@ -121,7 +121,7 @@ def cases() -> dict[str, Case]:
         "create_task": Case(2_000, create_tasks, needs("immediate_value"), tasks),
         "gather of 10,000": Case(10_000, gather, needs("immediate_value"), tasks),
     }
-    for depth, count in ((1, 40_000), (10, 20_000), (100, 5_000), (500, 2_000)):
+    for depth, count in ((1, 40_000), (10, 20_000), (100, 10_000), (500, 5_000)):
         made[f"resume/{depth}"] = Case(count, lambda m, n, depth=depth: resume(m, depth, n), needs("nested"))  # type: ignore[misc]
     for depth, count in ((1, 1_000), (10, 400), (100, 100)):
         made[f"throw/{depth}"] = Case(
