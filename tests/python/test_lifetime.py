@@ -322,7 +322,7 @@ def test_12_5_nothing_is_seen_of_a_running_chain() -> None:
     coroutine = raw_lifetime.show([thing, thing], look, [])
     coroutine.send(None)
     assert sights == [[]]
-    assert seen(coroutine) == [look, thing, thing]
+    assert seen(coroutine) == [thing, thing, look]
     coroutine.close()
 
 

@@ -123,9 +123,11 @@ inline PySendResult settle_yield(coroutine_object& self, frame& f, activation& s
     return *result != nullptr ? PYGEN_NEXT : PYGEN_ERROR;
 }
 
-inline PySendResult settle(coroutine_object& self, frame& f, traced_step& step, PyObject** result) noexcept {
+/// What a step has given: what was yielded or returned, or an exception that is set.
+inline PySendResult settle(coroutine_object& self, frame& f, activation& step, traceback_recorder& traceback,
+                           PyObject** result) noexcept {
     if (step.yielded == nullptr) {
-        *result = finish(self, f, step.traceback);
+        *result = finish(self, f, traceback);
         return *result != nullptr ? PYGEN_RETURN : PYGEN_ERROR;
     }
     if (f.kind == frame_kind::generator) {
@@ -144,6 +146,34 @@ inline PySendResult settle(coroutine_object& self, frame& f, traced_step& step, 
         *result = Py_NewRef(Py_None);
     }
     return PYGEN_NEXT;
+}
+inline PySendResult settle(coroutine_object& self, frame& f, traced_step& step, PyObject** result) noexcept {
+    return settle(self, f, step, step.traceback, result);
+}
+
+/// What a step has given that was to close the coroutine (6). A new reference, or null with an exception set.
+inline PyObject* settle_closed(coroutine_object& self, frame& f, activation& step,
+                               traceback_recorder& traceback) noexcept {
+    PyObject* result = nullptr;
+    switch (settle(self, f, step, traceback, &result)) {
+    case PYGEN_NEXT:
+        Py_DECREF(result);
+        set_misuse(misuse::ignored_generator_exit, self.operations->kind);
+        return nullptr;
+    case PYGEN_RETURN:
+        if (PY_VERSION_HEX >= 0x030D0000) { // 6.3
+            return result;
+        }
+        Py_DECREF(result);
+        break;
+    case PYGEN_ERROR:
+        if (!PyErr_ExceptionMatches(PyExc_GeneratorExit)) {
+            return nullptr;
+        }
+        PyErr_Clear();
+        break;
+    }
+    Py_RETURN_NONE;
 }
 
 /// What every entry from Python begins with and ends with: the object outlives the step.
@@ -302,26 +332,7 @@ inline PyObject* close(PyObject* object_self, PyObject* = nullptr) noexcept {
     }
     frame& f = *self.root;
     isthmus::detail::throw_step(f, step, std::make_exception_ptr(generator_exit()));
-    PyObject* result = nullptr;
-    switch (settle(self, f, step, &result)) {
-    case PYGEN_NEXT:
-        Py_DECREF(result);
-        set_misuse(misuse::ignored_generator_exit, self.operations->kind);
-        return nullptr;
-    case PYGEN_RETURN:
-        if (PY_VERSION_HEX >= 0x030D0000) { // 6.3
-            return result;
-        }
-        Py_DECREF(result);
-        break;
-    case PYGEN_ERROR:
-        if (!PyErr_ExceptionMatches(PyExc_GeneratorExit)) {
-            return nullptr;
-        }
-        PyErr_Clear();
-        break;
-    }
-    Py_RETURN_NONE;
+    return settle_closed(self, f, step, step.traceback);
 }
 
 } // namespace isthmus::inline v1::py::detail

@@ -10,8 +10,6 @@
 
 namespace isthmus::inline v1::py::detail {
 
-using isthmus::detail::native_link;
-
 /// One C++ coroutine of an await chain, as it is when one of its attributes is read: that some tool might ask costs a
 /// coroutine nothing.
 struct chain_level {

@@ -88,6 +88,8 @@ inline object exception_argument(const throw_arguments& given) noexcept {
     return exception;
 }
 
+using isthmus::detail::native_link;
+
 /// throw() where a Python object is awaited, which gets the arguments as they are (5.6, 5.20). False: it is not so.
 inline bool throw_into_awaited(PyObject* object_self, const throw_arguments& given, PySendResult& how,
                                PyObject** result) noexcept {
@@ -97,16 +99,27 @@ inline bool throw_into_awaited(PyObject* object_self, const throw_arguments& giv
     }
     const entry entered(self);
     frame* const f = entered.granted() ? self.root : nullptr;
-    if (f == nullptr || f->created() || f->runs_as_root() || f->attached()) {
-        return false;
-    }
-    isthmus::detail::delegate* const awaiting = f->leaf_at_rest()->awaiting;
-    const void** const thrown = awaiting != nullptr ? awaiting->thrown() : nullptr;
-    if (thrown == nullptr) {
+    if (f == nullptr || f->created() || isthmus::detail::is_running(*f)) {
         return false;
     }
     traced_step step;
     if (!entered.begin(step)) {
+        return false;
+    }
+    const auto place_for_thrown = [&step] {
+        isthmus::detail::delegate* const awaiting = step.leaf->awaiting;
+        return awaiting != nullptr ? awaiting->thrown() : nullptr;
+    };
+    const void** thrown = place_for_thrown();
+    if (thrown == nullptr && (given.count > 1 || !PyExceptionInstance_Check(given.values[0]))) {
+        // Wrong arguments are an error in whoever awaits the last coroutine object of the chain.
+        if (const native_link* const awaiter = isthmus::detail::translator_above(*step.leaf)) {
+            isthmus::detail::detach(*awaiter->child);
+            step.leaf = f->leaf_at_rest();
+            thrown = place_for_thrown();
+        }
+    }
+    if (thrown == nullptr) {
         return false;
     }
     const std::exception_ptr see_thrown;
