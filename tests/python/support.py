@@ -226,6 +226,25 @@ def functions_in(exception: BaseException) -> list[str]:
     return [entry.name for entry in traceback.extract_tb(exception.__traceback__)]
 
 
+class NotPermitted(Exception):
+    """This process may not be read by another one."""
+
+
+def asyncio_tool(command: str) -> str:
+    """What `python -m asyncio COMMAND` (3.14) prints of this process, which stands still meanwhile."""
+    result = subprocess.run(
+        [sys.executable, "-m", "asyncio", command, str(os.getpid())],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    if result.returncode != 0 and ("permission" in result.stdout or "not permitted" in result.stdout):
+        raise NotPermitted(result.stdout)
+    assert result.returncode == 0, f"status {result.returncode}\n{result.stdout}\n{result.stderr}"
+    return result.stdout
+
+
 def run_python(code: str, *options: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
     """Runs a program in an interpreter of its own, which must end with status 0."""
     result = subprocess.run(

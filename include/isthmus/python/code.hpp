@@ -153,7 +153,7 @@ inline object place_for(interpreter_state& state, const std::source_location& fu
     if (!key) {
         return object();
     }
-    if (object found = find_item(places, key.ptr())) {
+    if (object found = find_item(places, key.ptr()); found || PyErr_Occurred()) { // looking may fail for lack of stack
         return found;
     }
     const object code = code_like(copied, function, place.line, flags);
