@@ -5,6 +5,7 @@ import gc
 import os
 import subprocess
 import sys
+import sysconfig
 import textwrap
 import traceback
 from collections.abc import Callable, Coroutine, Generator
@@ -15,6 +16,7 @@ import native
 from native import Step
 
 VERSION = sys.version_info[:2]
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 SANITIZED = "libasan" in os.environ.get("LD_PRELOAD", "")
 
 LOOPS = ["asyncio"]
