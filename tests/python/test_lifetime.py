@@ -535,7 +535,8 @@ def test_death_in_another_thread(language: Any) -> None:
     thread = threading.Thread(target=cell.clear)
     thread.start()
     thread.join()
-    assert log == [thread.ident]
+    # Without a GIL, what dies on another thread than its own is left to that.
+    assert log == [threading.get_ident() if FREE_THREADED else thread.ident]
 
 
 # ---- other threads, without the GIL --------------------------------------------------------------
@@ -646,6 +647,8 @@ def test_a_cpp_coroutine_that_dies_elsewhere() -> None:
 
 def test_many_threads_resume_and_destroy(language: Any) -> None:
     """With a switch of threads wherever one can be."""
+    if FREE_THREADED and language is native:
+        pytest.skip("CPython 3.13 crashes if threads share a coroutine of its own")
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     finished: list[int] = []
@@ -839,7 +842,10 @@ for c in (held, cleaning):
     c.send(None)
 del c
 """
-    assert at_exit(code).split() == ["gone", "cleanup"]
+    printed = at_exit(code).split()
+    assert printed == ["gone", "cleanup"] or (
+        FREE_THREADED and printed == ["cleanup", "gone"]
+    )  # the order is CPython's
 
 
 def test_exit_with_unstarted_coroutines() -> None:
