@@ -57,8 +57,8 @@ PyMethodDef functions[] = {
     {nullptr, nullptr, 0, nullptr},
 };
 
-PyModuleDef definition{PyModuleDef_HEAD_INIT, "raw_tasks", nullptr, -1, functions, nullptr, nullptr, nullptr, nullptr};
+PyModuleDef definition = raw::define("raw_tasks", functions);
 
 } // namespace
 
-PyMODINIT_FUNC PyInit_raw_tasks() { return PyModule_Create(&definition); }
+PyMODINIT_FUNC PyInit_raw_tasks() { return PyModuleDef_Init(&definition); }

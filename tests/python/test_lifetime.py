@@ -17,6 +17,7 @@ import pytest
 import raw_lifetime
 import raw_protocol
 from support import (
+    FREE_THREADED,
     GUARDS,
     LOOPS,
     RERAISE,
@@ -209,6 +210,7 @@ def test_12_5_ten_thousand_abandoned_tasks_are_collected(language: Any) -> None:
     assert alive == []
 
 
+@pytest.mark.skipif(FREE_THREADED, reason="conftest.py says why nothing must be frozen there")
 def test_12_5_frozen_garbage_is_left_alone(language: Any) -> None:
     log: list[str] = []
     coroutine = language.guarded(awaited := Recorder(1), log)
@@ -606,7 +608,8 @@ def test_death_in_another_thread(language: Any) -> None:
     thread = threading.Thread(target=cell.clear)
     thread.start()
     thread.join()
-    assert log == [thread.ident]
+    # Without a GIL, what dies on another thread than its own is left to that.
+    assert log == [threading.get_ident() if FREE_THREADED else thread.ident]
 
 
 # ---- other threads, without the GIL --------------------------------------------------------------
@@ -717,6 +720,8 @@ def test_a_cpp_coroutine_that_dies_elsewhere() -> None:
 
 def test_many_threads_resume_and_destroy(language: Any) -> None:
     """With a switch of threads wherever one can be."""
+    if FREE_THREADED and language is native:
+        pytest.skip("CPython 3.13 crashes if threads share a coroutine of its own")
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     finished: list[int] = []
@@ -910,7 +915,10 @@ for c in (held, cleaning):
     c.send(None)
 del c
 """
-    assert at_exit(code).split() == ["gone", "cleanup"]
+    printed = at_exit(code).split()
+    assert printed == ["gone", "cleanup"] or (
+        FREE_THREADED and printed == ["cleanup", "gone"]
+    )  # the order is CPython's
 
 
 def test_exit_with_unstarted_coroutines() -> None:
@@ -921,6 +929,9 @@ def test_exit_with_unstarted_coroutines() -> None:
 
 def test_exit_in_the_middle_of_a_loop() -> None:
     code = """
+import warnings
+warnings.simplefilter("ignore", ResourceWarning)  # debug builds show it: the loop is never closed
+
 async def main():
     loop = asyncio.get_running_loop()
     global tasks
@@ -1205,8 +1216,13 @@ def growth(work: Callable[[Any], None], rounds: int) -> Growth:
     flat = [None, True, 1, raw_protocol, Boom, type(raw_protocol_coroutine())]
 
     def state() -> tuple[int, int, list[int]]:
+        if VERSION >= (3, 13):
+            sys._clear_internal_caches()  # type: ignore[attr-defined,unused-ignore]
         collect()
-        return sys.getallocatedblocks(), len(gc.get_objects()), [sys.getrefcount(thing) for thing in flat]
+        counts = [sys.getrefcount(thing) for thing in flat]
+        if hasattr(sys, "gettotalrefcount"):  # debug builds; there the caches count, which hold names of attributes
+            counts.append(sys.gettotalrefcount())
+        return sys.getallocatedblocks(), len(gc.get_objects()), counts
 
     for _ in range(5):
         work(raw_protocol)

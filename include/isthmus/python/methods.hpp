@@ -130,6 +130,20 @@ inline bool throw_into_awaited(PyObject* object_self, const throw_arguments& giv
     return true;
 }
 
+#if PY_VERSION_HEX >= 0x030F0000
+/// Whether throw() is refused whatever its arguments are, with the exception set: 3.15 looks at the state first (5.7),
+/// except that a finished generator raises what it is given (15.7).
+inline bool refuses_throw(PyObject* object_self) noexcept {
+    coroutine_object& self = *coroutine_object::of(object_self);
+    const entry entered(self);
+    if (entered.granted() && self.root == nullptr && self.is_generator()) {
+        return false;
+    }
+    activation looked_at;
+    return !entered.begin(looked_at);
+}
+#endif
+
 inline PyObject* throw_method(PyObject* self, PyObject* const* arguments, Py_ssize_t count) noexcept {
     if (count < 1 || count > 3) {
         PyErr_Format(PyExc_TypeError, "throw expected at %s %d argument%s, got %zd", count < 1 ? "least" : "most",
@@ -142,6 +156,11 @@ inline PyObject* throw_method(PyObject* self, PyObject* const* arguments, Py_ssi
                      1) < 0) {
         return nullptr;
     }
+#if PY_VERSION_HEX >= 0x030F0000
+    if (refuses_throw(self)) {
+        return nullptr;
+    }
+#endif
     const throw_arguments given{arguments, count};
     PyObject* result = nullptr;
     PySendResult how = PYGEN_ERROR;

@@ -50,6 +50,8 @@ struct interpreter_state {
     PyTypeObject* coroutine_type = nullptr;
     PyTypeObject* iterator_type = nullptr; ///< of c.__await__(): CPython's coroutine_wrapper
     PyTypeObject* generator_type = nullptr;
+    PyTypeObject* view_type = nullptr;  ///< of view.hpp
+    PyObject* function_types = nullptr; ///< of function.hpp: its types, by their names
     PyObject* throw_ = nullptr;
     PyObject* close = nullptr;
     PyObject* cr_await = nullptr;
@@ -64,9 +66,7 @@ struct interpreter_state {
     std::atomic<PyObject*> trio{nullptr};             ///< of trio.hpp: the module trio.lowlevel
     std::atomic<PyObject*> code_template{nullptr};    ///< of code.hpp: the code object that the others are made from
     std::atomic<PyObject*> places{nullptr};           ///< of code.hpp: what was made of it, by the place in C++
-    PyObject* function_types = nullptr;               ///< of function.hpp: its types, by their names
-    PyObject* make_model = nullptr;                   ///< of model.hpp: a Python function
-    PyTypeObject* view_type = nullptr;                ///< of introspection.hpp
+    std::atomic<PyObject*> make_model{nullptr};       ///< of model.hpp: a Python function
     std::atomic<PyObject*> body_type{nullptr};        ///< of native.hpp
     std::atomic<PyObject*> native_code{nullptr};      ///< of native.hpp: of the functions below
     struct {
@@ -133,9 +133,7 @@ inline interpreter_state* interpreter_state::find() {
         Py_XDECREF(owned->trio.exchange(nullptr));
         Py_XDECREF(owned->code_template.exchange(nullptr));
         Py_XDECREF(owned->places.exchange(nullptr));
-        Py_CLEAR(owned->function_types);
-        Py_CLEAR(owned->make_model);
-        Py_CLEAR(owned->view_type);
+        Py_XDECREF(owned->make_model.exchange(nullptr));
         Py_XDECREF(owned->body_type.exchange(nullptr));
         Py_XDECREF(owned->native_code.exchange(nullptr));
         for (auto& cached : owned->native_functions) {
@@ -144,10 +142,13 @@ inline interpreter_state* interpreter_state::find() {
         for (const interned& name : interned_names) {
             Py_CLEAR(owned->*name.field);
         }
-        for (PyTypeObject** const type : {&owned->coroutine_type, &owned->iterator_type, &owned->generator_type}) {
+        for (PyTypeObject** const type :
+             {&owned->coroutine_type, &owned->iterator_type, &owned->generator_type, &owned->view_type}) {
             Py_CLEAR(*type);
         }
+        Py_CLEAR(owned->function_types);
     }));
+    state->function_types = checked(PyDict_New()).release();
     for (const interned& name : interned_names) {
         state->*name.field = checked(PyUnicode_InternFromString(name.text)).release();
     }
@@ -211,6 +212,17 @@ inline void write_unraisable([[maybe_unused]] const char* text, PyObject* about)
 }
 inline constexpr const char* unraisable_in_closing = "Exception ignored while closing generator %R";
 inline constexpr const char* unraisable_in_finalizing = "Exception ignored while finalizing coroutine %R";
+
+/// A new reference to the value of a key; null, with or without an exception set, if there is none.
+inline object find_item(PyObject* dictionary, PyObject* key) noexcept {
+#if PY_VERSION_HEX >= 0x030D0000
+    PyObject* found = nullptr;
+    PyDict_GetItemRef(dictionary, key, &found);
+    return object::steal(found);
+#else
+    return object::borrow(PyDict_GetItemWithError(dictionary, key));
+#endif
+}
 
 /// Keeps `made` where all can find it, unless another thread was faster. Needs the GIL.
 inline PyObject* keep_first(std::atomic<PyObject*>& shared, object made) noexcept {

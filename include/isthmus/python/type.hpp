@@ -228,7 +228,8 @@ inline bool interpreter_state::make_types() {
     coroutine_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&coroutine_spec));
     iterator_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&iterator_spec));
     generator_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&generator_spec));
-    if (coroutine_type == nullptr || iterator_type == nullptr || generator_type == nullptr) {
+    view_type = make_view_type();
+    if (coroutine_type == nullptr || iterator_type == nullptr || generator_type == nullptr || view_type == nullptr) {
         return false;
     }
     // Set now, it makes the coroutine an await-iterator without a __next__ method, so that it stays no iterable (14.6).
