@@ -8,6 +8,7 @@
 #include "concepts.hpp"
 #include "coroutine.hpp"
 #include "errors.hpp"
+#include "event.hpp"
 #include "from_awaitable.hpp"
 #include "from_generator.hpp"
 #include "generator.hpp"
