@@ -16,6 +16,7 @@
 #include "nothrow.hpp"
 #include "operations.hpp"
 #include "run.hpp"
+#include "run_loop.hpp"
 #include "step.hpp"
 #include "task.hpp"
 #include "task_group.hpp"

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 
 #include "fake_driver.hpp"
+#include "other_library.hpp"
 #include "support.hpp"
 
 #include <isthmus/isthmus.hpp>
@@ -26,6 +27,7 @@ namespace {
 using namespace std::chrono_literals;
 using isthmus::task;
 using test::driven;
+using test::other_task;
 
 /// What the test resumes, when it says so.
 struct other_library {
@@ -164,69 +166,6 @@ TEST(FromAwaitable, MayThrowBeforeItSuspends) {
         EXPECT_EQ(isthmus::run(name_of_error(throws_in{where})), text);
     }
 }
-
-/// A lazy task of another library: operator co_await, symmetric transfer, and its result by reference or moved.
-template <class T>
-class other_task {
-public:
-    struct promise_type {
-        other_task get_return_object() { return other_task(handle::from_promise(*this)); }
-        std::suspend_always initial_suspend() noexcept { return {}; }
-        struct final_awaiter {
-            bool await_ready() const noexcept { return false; }
-            std::coroutine_handle<> await_suspend(std::coroutine_handle<promise_type> ended) const noexcept {
-                return ended.promise().continuation;
-            }
-            void await_resume() const noexcept {}
-        };
-        final_awaiter final_suspend() noexcept { return {}; }
-        void return_value(T given) { value = std::move(given); }
-        void unhandled_exception() { error = std::current_exception(); }
-        std::coroutine_handle<> continuation;
-        std::optional<T> value;
-        std::exception_ptr error;
-    };
-    using handle = std::coroutine_handle<promise_type>;
-
-    explicit other_task(handle coroutine) noexcept : coroutine_(coroutine) {}
-    other_task(other_task&& other) noexcept : coroutine_(std::exchange(other.coroutine_, nullptr)) {}
-    other_task& operator=(other_task&&) = delete;
-    ~other_task() {
-        if (coroutine_) {
-            coroutine_.destroy();
-        }
-    }
-
-    struct awaiter_base {
-        handle coroutine;
-        bool await_ready() const noexcept { return coroutine.done(); }
-        std::coroutine_handle<> await_suspend(std::coroutine_handle<> waiting) const noexcept {
-            coroutine.promise().continuation = waiting;
-            return coroutine;
-        }
-        T& get() const {
-            if (coroutine.promise().error) {
-                std::rethrow_exception(coroutine.promise().error);
-            }
-            return *coroutine.promise().value;
-        }
-    };
-    auto operator co_await() const& noexcept {
-        struct awaiter : awaiter_base {
-            T& await_resume() const { return this->get(); }
-        };
-        return awaiter{{coroutine_}};
-    }
-    auto operator co_await() && noexcept {
-        struct awaiter : awaiter_base {
-            T&& await_resume() const { return std::move(this->get()); }
-        };
-        return awaiter{{coroutine_}};
-    }
-
-private:
-    handle coroutine_;
-};
 
 other_task<std::unique_ptr<int>> make_five(other_library& by) {
     const until_resumed wait(by, 5);
