@@ -7,7 +7,9 @@
 
 #include <chrono>
 #include <coroutine>
+#include <source_location>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <unistd.h>
 #include <utility>
@@ -138,6 +140,14 @@ void drop_limited(int limit, py::object awaitable) {
     static_cast<void>(limited.send());
 }
 
+// How many coroutines C++ has reported that were never awaited.
+int reported = 0;
+void count_report(std::string_view, const std::source_location&) { ++reported; }
+int never_awaited() {
+    isthmus::set_never_awaited_hook(count_report);
+    return reported;
+}
+
 PyMethodDef functions[] = {
     raw::def<task_library::nap>("nap"),
     raw::def<task_library::answer_of_thread>("answer_of_thread"),
@@ -165,6 +175,7 @@ PyMethodDef functions[] = {
     raw::def<drop_limited>("drop_limited"),
     raw::def<mixed>("mixed"),
     raw::def<await_twice>("await_twice"),
+    raw::def<never_awaited>("never_awaited"),
     {nullptr, nullptr, 0, nullptr},
 };
 
