@@ -77,7 +77,7 @@ private:
     class waits {
     public:
         explicit waits(awaiter& at) noexcept : awaiter_(at) {}
-        bool await_ready() { return awaiter_.await_ready() ? true : false; }
+        bool await_ready() { return static_cast<bool>(awaiter_.await_ready()); }
         decltype(auto) await_suspend(resumed_by_others::handle resumed) { return awaiter_.await_suspend(resumed); }
         decltype(auto) await_resume() { return awaiter_.await_resume(); }
 

@@ -27,7 +27,7 @@ using awaiter_type_of = decltype(detail::awaiter_of(std::declval<T>()));
 template <class T>
 concept cpp_awaitable = !std::same_as<std::remove_cvref_t<T>, std::suspend_always> &&
                         requires(std::remove_reference_t<awaiter_type_of<T>>& awaiter) {
-                            awaiter.await_ready() ? 0 : 0;
+                            static_cast<bool>(awaiter.await_ready());
                             awaiter.await_resume();
                         };
 
