@@ -184,7 +184,7 @@ namespace detail {
 
 /// `co_await` of an operation.
 template <class Operation>
-class operation_awaiter final : delegate, waiting {
+class operation_awaiter : delegate, waiting {
 public:
     using yield_type = pending;
     using send_type = none;
@@ -271,7 +271,13 @@ private:
         state_ = state::over;
         return nullptr;
     }
-    std::string awaited_type() const override { return type_name(typeid(Operation)); }
+    std::string awaited_type() const override {
+        if constexpr (requires { typename Operation::awaited_type; }) {
+            return type_name(typeid(typename Operation::awaited_type));
+        } else {
+            return type_name(typeid(Operation));
+        }
+    }
 
     Operation& operation_;
     pending pending_{*this};

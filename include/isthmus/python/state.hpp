@@ -59,8 +59,13 @@ struct interpreter_state {
     PyObject* create_future = nullptr;
     PyObject* done = nullptr;
     PyObject* set_result = nullptr;
+    PyObject* sniffio_name = nullptr;
+    PyObject* thread_local_name = nullptr;
+    PyObject* current_async_library_cvar = nullptr;
+    PyObject* name = nullptr;
     deferred_references::queue deferred{nullptr};
-    std::atomic<PyObject*> get_running_loop{nullptr}; ///< of loop.hpp: asyncio's function
+    std::atomic<PyObject*> get_running_loop{nullptr}; ///< of event_loop.hpp: asyncio's function, which raises nothing
+    std::atomic<PyObject*> sniffio{nullptr};          ///< of event_loop.hpp: the module
     std::atomic<PyObject*> queues{nullptr};           ///< of loop.hpp: the event loops that are known, and their queues
     std::atomic<thread_pool*> pool{nullptr};          ///< of pool.hpp
     std::atomic<PyObject*> trio{nullptr};             ///< of trio.hpp: the module trio.lowlevel
@@ -102,6 +107,10 @@ inline constexpr interned interned_names[] = {
     {&interpreter_state::create_future, "create_future"},
     {&interpreter_state::done, "done"},
     {&interpreter_state::set_result, "set_result"},
+    {&interpreter_state::sniffio_name, "sniffio"},
+    {&interpreter_state::thread_local_name, "thread_local"},
+    {&interpreter_state::current_async_library_cvar, "current_async_library_cvar"},
+    {&interpreter_state::name, "name"},
 };
 
 inline interpreter_state* interpreter_state::find() {
@@ -130,6 +139,7 @@ inline interpreter_state* interpreter_state::find() {
 #endif
         Py_XDECREF(owned->queues.exchange(nullptr));
         Py_XDECREF(owned->get_running_loop.exchange(nullptr));
+        Py_XDECREF(owned->sniffio.exchange(nullptr));
         Py_XDECREF(owned->trio.exchange(nullptr));
         Py_XDECREF(owned->code_template.exchange(nullptr));
         Py_XDECREF(owned->places.exchange(nullptr));
@@ -163,6 +173,7 @@ inline interpreter_state* interpreter_state::find() {
 /// Looking in the dictionary takes 50 ns, so each module keeps what it has found. Interpreters with GILs of their own
 /// do so at the same time: each has its place in a small table, unless two of them fall on the same.
 inline interpreter_state& interpreter_state::get() {
+    check_gil("making a coroutine object, or waiting on an event loop,");
     static constexpr unsigned bits = 4;
     static constinit std::atomic<interpreter_state*> found[1U << bits] = {};
     PyInterpreterState* const current = PyInterpreterState_Get();

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "../from_awaitable.hpp"
 #include "../task_group.hpp"
 #include "waiter.hpp"
 
@@ -147,6 +148,16 @@ struct isthmus::detail::boundary<isthmus::pending, isthmus::py::object> {
     template <operation Operation>
     static auto await(Operation& awaited) {
         return await(py::detail::await_operation(awaited));
+    }
+};
+
+/// The same of what is awaitable by C++'s own rules.
+template <>
+struct isthmus::detail::awaitable_boundary<isthmus::py::object> {
+    using crossed = void;
+    template <class T>
+    static auto await(T&& awaited) {
+        return boundary<pending, py::object>::await(isthmus::from_awaitable(std::forward<T>(awaited)));
     }
 };
 
