@@ -38,8 +38,7 @@ struct spawn_result {
     std::exception_ptr error;
     Return value{};
 
-    template <class Outcome>
-    void take(Outcome&& ended) {
+    void take(typename task<Return>::outcome_type&& ended) {
         value = std::move(ended).returned();
     }
     template <class Handler>
@@ -52,8 +51,7 @@ struct spawn_result<void> {
     using signature = void(std::exception_ptr);
     std::exception_ptr error;
 
-    template <class Outcome>
-    void take(const Outcome&) noexcept {}
+    void take(const task<>::outcome_type&) noexcept {}
     template <class Handler>
     void pass_to(Handler& handler) {
         std::move(handler)(std::move(error));
@@ -97,8 +95,7 @@ private:
         }
     }
 
-    template <class Outcome>
-    void end(Outcome outcome) {
+    void end(typename task<Return>::outcome_type outcome) {
         spawn_result<Return> result;
         if (outcome.failed()) {
             result.error = outcome.error();

@@ -168,11 +168,11 @@ private:
         void add(int descriptor, io_event event) {
             const int made = ::epoll_create1(EPOLL_CLOEXEC);
             check(made, "isthmus: epoll_create1");
-            std::error_code error;
-            epoll.assign(made, error);
-            if (error) {
+            try {
+                epoll.assign(made);
+            } catch (...) {
                 ::close(made);
-                throw std::system_error(error);
+                throw;
             }
             epoll_event wanted{};
             wanted.events = event == io_event::readable ? EPOLLIN : EPOLLOUT;

@@ -162,7 +162,8 @@ private:
             } else {
                 emit_here();
             }
-        } catch (...) { // no memory: it ends by itself
+        } catch (...) {
+            return; // there is no memory, so it ends by itself
         }
     }
     void emit_here() {

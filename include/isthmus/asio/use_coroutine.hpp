@@ -149,6 +149,8 @@ class asio::async_result<isthmus::asio::use_coroutine_t<Throws>, Signature> {
         isthmus::asio::detail::async_operation<Throws, Signature, std::decay_t<Initiation>, std::decay_t<Lent>...>;
 
 public:
+    using return_type = void; // bind_cancellation_slot() of Asio 1.22 wants one, and does not use it
+
     template <class Initiation, class... Lent>
     static operation<Initiation, Lent...> initiate(Initiation&& initiation, isthmus::asio::use_coroutine_t<Throws>,
                                                    Lent&&... lent) {

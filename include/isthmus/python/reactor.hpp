@@ -103,12 +103,7 @@ private:
     };
 
     static void block_without_gil(void (*wait)(void*), void* context) {
-        if (!attached()) {
-            wait(context);
-            return;
-        }
-        Py_BEGIN_ALLOW_THREADS wait(context);
-        Py_END_ALLOW_THREADS
+        without_gil([&] { wait(context); });
     }
     static void check(int result, const char* function) {
         if (result < 0) {
