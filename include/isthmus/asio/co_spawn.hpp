@@ -38,9 +38,7 @@ struct spawn_result {
     std::exception_ptr error;
     Return value{};
 
-    void take(typename task<Return>::outcome_type&& ended) {
-        value = std::move(ended).returned();
-    }
+    void take(typename task<Return>::outcome_type&& ended) { value = std::move(ended).returned(); }
     template <class Handler>
     void pass_to(Handler& handler) {
         std::move(handler)(std::move(error), std::move(value));
@@ -172,7 +170,6 @@ inline detail::executor_operation this_executor() noexcept { return {}; }
 /// If the context is destroyed, so is the task, when no operation refers to it any more; the handler is not called.
 /// Callable on any thread.
 template <std::convertible_to<::asio::any_io_executor> Executor, class Return, class Token>
-    requires(!std::convertible_to<Executor&, ::asio::execution_context&>)
 auto co_spawn(const Executor& executor, task<Return> body, Token&& token) {
     return ::asio::async_initiate<Token, typename detail::spawn_result<Return>::signature>(
         detail::initiate_spawn(executor), token, std::move(body));

@@ -82,13 +82,19 @@ public:
 
     // As an operation: see the concept of that name.
     bool start(reactor& lent, waker wake) {
+        if (taken_) {
+            throw already_finished();
+        }
         if (!state_) {
             begin(lent);
         }
         return state_->wait(std::move(wake));
     }
     bool cancel() noexcept { return state_->cancel(); }
-    auto result() { return completion_result<Throws, std::decay_t<Args>...>::take(state_->values()); }
+    auto result() {
+        taken_ = true;
+        return completion_result<Throws, std::decay_t<Args>...>::take(state_->values());
+    }
 
 private:
     void begin(reactor& lent) {
@@ -102,8 +108,8 @@ private:
         } else if constexpr (requires { typename Initiation::executor_type; }) {
             executor = any_executor(initiation_.get_executor());
         }
-        state_->run_on(executor, std::move(link));
         initiator<state, Initiation, Lent...> initiate(state_, std::move(initiation_), std::move(lent_));
+        state_->run_on(executor, std::move(link));
         if (executor) {
             ::asio::dispatch(executor, std::move(initiate));
         } else {
@@ -115,6 +121,7 @@ private:
     std::tuple<Lent...> lent_;
     std::shared_ptr<state> state_;
     isthmus::detail::blocking_call block_ = nullptr;
+    bool taken_ = false;
 };
 
 } // namespace detail

@@ -181,6 +181,19 @@ TEST(UseCoroutine, IsBrokenWhenItsHandlerDies) {
     EXPECT_THROW(run_on(io, await_dropping()), std::future_error);
 }
 
+task<int> await_twice() {
+    asio::steady_timer timer(co_await isthmus::asio::this_executor(), 0ms);
+    auto wait = timer.async_wait(use_coroutine); // begins at the co_await
+    co_await wait;
+    co_await wait;
+    co_return 0;
+}
+
+TEST(UseCoroutine, IsAwaitedOnce) {
+    asio::io_context io;
+    EXPECT_ERROR(run_on(io, await_twice()), isthmus::already_finished, finished);
+}
+
 // ---- threads and executors ----
 
 task<bool> completes_on(asio::strand<asio::any_io_executor> strand, stream_protocol::socket socket) {
