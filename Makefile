@@ -73,7 +73,7 @@ test-examples: setup ## the tests of the examples
 	    MYPYPATH=$(EXAMPLES):examples/$$example:examples/$$example/tests $(PYTHON) -m mypy --strict examples/$$example || exit; \
 	    PYTHONPATH=$(EXAMPLES) $(PYTHON) -m pytest -q examples/$$example || exit; \
 	done
-	@PYTHONPATH=$(EXAMPLES) $(PYTHON) -m pytest -q examples/minimal examples/embed
+	@PYTHONPATH=$(EXAMPLES) $(PYTHON) -m pytest -q examples/minimal examples/embed examples/asio
 
 test-passthrough: setup ## CPython's own tests, with a C++ coroutine around each of theirs, on the newest CPython
 	@tests/passthrough/run --short

@@ -18,6 +18,7 @@ namespace isthmus::inline v1::py::detail {
 
 using isthmus::detail::frame_kind;
 using isthmus::detail::misuse;
+using isthmus::detail::native_link;
 
 /// What the maker of a Python object knows about the types of the coroutine or generator, and about its binding
 /// library.

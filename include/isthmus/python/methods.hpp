@@ -88,8 +88,6 @@ inline object exception_argument(const throw_arguments& given) noexcept {
     return exception;
 }
 
-using isthmus::detail::native_link;
-
 /// throw() where a Python object is awaited, which gets the arguments as they are (5.6, 5.20). False: it is not so.
 inline bool throw_into_awaited(PyObject* object_self, const throw_arguments& given, PySendResult& how,
                                PyObject** result) noexcept {

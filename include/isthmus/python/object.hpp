@@ -68,6 +68,18 @@ inline void check_gil([[maybe_unused]] const char* what) noexcept {
 #endif
 }
 
+/// Calls `block`, which waits for other threads, without the GIL if this thread has it.
+template <class Block>
+void without_gil(const Block& block) {
+    if (!attached()) {
+        block();
+        return;
+    }
+    PyThreadState* const detached = PyEval_SaveThread();
+    block();
+    PyEval_RestoreThread(detached);
+}
+
 /// References that died on a thread which was not attached. The queue is the main interpreter's, shared by all its
 /// modules: the next step of any coroutine there drops them. An object does not say which interpreter it belongs to, so
 /// that as soon as there is another one they are leaked rather than dropped in the wrong one.

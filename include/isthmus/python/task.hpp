@@ -97,9 +97,9 @@ private:
         }
     }
 
-    task<Return> body_;
     event_loop loop_;
     std::shared_ptr<completion_queue> queue_;
+    task<Return> body_; // dies before what it is lent
     std::shared_ptr<task_wake> wake_;
     std::optional<typename task<Return>::outcome_type> ended_;
     bool waits_ = false;
