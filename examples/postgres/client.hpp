@@ -161,6 +161,7 @@ private:
     std::vector<std::string> channels_;
     std::deque<notification> arrived_;
     arrival* waiting_ = nullptr;
+    bool in_next_ = false;
     enum class state { created, started, closed } state_ = state::created;
 };
 

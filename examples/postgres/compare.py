@@ -77,7 +77,8 @@ class Asyncpg:
         return await self.statement.fetchrow(key)
 
     async def fetch(self, sql: str) -> Rows:
-        return await self.db.fetch(sql)
+        rows: Rows = await self.db.fetch(sql)
+        return rows
 
 
 class Psycopg:
@@ -210,4 +211,4 @@ def compare(console: Console, rounds: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    compare(Console(highlight=False, width=150), parser.parse_args().rounds)
+    compare(Console(highlight=False, width=160), parser.parse_args().rounds)

@@ -42,9 +42,18 @@ class Server:
     def start_program(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
         command = [str(self.programs / name), *arguments]
         user = "postgres" if os.geteuid() == 0 else None
+        # What the environment says to a client, or to the one that starts this, is not for the server.
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("PG") and k != "LD_PRELOAD"}
         with open(self.folder / "log", "ab") as log:
             return subprocess.Popen(
-                command, cwd=self.folder, stdout=log, stderr=log, user=user, group=user, extra_groups=user and []
+                command,
+                cwd=self.folder,
+                env=environment,
+                stdout=log,
+                stderr=log,
+                user=user,
+                group=user,
+                extra_groups=user and [],
             )
 
     def start(self) -> None:

@@ -100,9 +100,14 @@ task<> subscription::start() {
 }
 
 task<std::optional<notification>> subscription::next() {
-    if (waiting_ != nullptr) {
+    if (in_next_) {
         throw misuse("another task waits for these notifications already");
     }
+    in_next_ = true;
+    struct waiting {
+        bool& flag;
+        ~waiting() { flag = false; }
+    } const guard{in_next_};
     co_await start();
     if (arrived_.empty()) {
         arrival awaited(*this);

@@ -88,6 +88,13 @@ def test_several_listeners(loop: Loop, dsn: str) -> None:
     loop.run(main)
 
 
+async def is_listening(db: isthmus_postgres.Connection) -> bool:
+    try:
+        return await db.fetch("SELECT pg_listening_channels()") != []
+    except isthmus_postgres.InterfaceError:  # it executes the LISTEN
+        return False
+
+
 def test_the_end(loop: Loop, dsn: str) -> None:
     async def main() -> None:
         async with isthmus_postgres.connect(dsn) as db:
@@ -95,8 +102,14 @@ def test_the_end(loop: Loop, dsn: str) -> None:
                 db.listen()
             notifications = db.listen("channel")
             async with loop.started(lambda: anext(notifications)) as listening:
+                await loop.sleep(0)
+                with pytest.raises(isthmus_postgres.InterfaceError, match="another task"):  # which begins to listen
+                    await anext(notifications)
+                async with loop.timeout(20):
+                    while not await is_listening(db):
+                        await loop.sleep(0.005)
                 await loop.sleep(0.02)
-                with pytest.raises(isthmus_postgres.InterfaceError, match="another task"):
+                with pytest.raises(isthmus_postgres.InterfaceError, match="another task"):  # which waits
                     await anext(notifications)
                 await notifications.aclose()
                 await notifications.aclose()

@@ -41,6 +41,15 @@ def test_errors_of_the_program(dsn: str) -> None:
     assert "No such file or directory" in unreachable.stderr
 
 
+def test_the_client_in_cpp(dsn: str) -> None:
+    """Under isthmus::run(): what it checks, it prints."""
+    result = subprocess.run(
+        [BUILD / "postgres_client_test", dsn], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    assert len(result.stdout.splitlines()) == 10
+
+
 def test_the_client_knows_no_python() -> None:
     """They link the same object files, so the program shows it; and what these include does."""
     needed = subprocess.check_output(["ldd", BUILD / "postgres_select"], text=True)
