@@ -8,11 +8,12 @@ EXAMPLES := build/demo/examples/postgres:build/demo/examples/sqlite:build/demo/e
 # No CCACHE_BASEDIR: it makes the paths relative that std::source_location, and so co_filename, shows.
 export CCACHE_SLOPPINESS := pch_defines,time_macros
 
-# The C++ tests run in each of these; CMakePresets.json says what they are.
-CPP_PRESETS := gcc-release gcc-asan clang-debug clang-release clang-tsan
+# The C++ tests run in each of these; CMakePresets.json says what they are: both compilers at -O0 and at -O2.
+CPP_PRESETS := gcc-release gcc-asan clang-debug clang-tsan
 
 .PHONY: help setup demo test test-cpp test-must-not-compile test-python test-clauses clauses test-fuzz test-examples \
-        test-passthrough passthrough test-installed test-docs test-debugger bench fuzz soak format lint clean
+        test-passthrough passthrough test-installed test-docs test-debugger test-soak soak-programs bench fuzz soak \
+        format lint clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -94,6 +95,7 @@ bench: ## the benchmarks, as ratios to what they are compared with
 	@cmake --preset bench --log-level=WARNING >/dev/null
 	@cmake --build --preset bench
 	@$(PYTHON) bench/run.py --build build/bench
+	@$(PYTHON) bench/completions.py --build build/bench
 	@PYTHONPATH=build/bench/examples/sqlite $(PYTHON) examples/sqlite/demo.py --only-compare
 	@PYTHONPATH=build/bench/examples/postgres $(PYTHON) examples/postgres/compare.py
 	@PYTHONPATH=build/bench/examples/sansio $(PYTHON) examples/sansio/bench.py
@@ -103,8 +105,23 @@ fuzz: setup ## the fuzzer with 10,000,000 programs, 2,000,000 of each kind, unde
 	@cmake --build --preset clang-asan --target isthmus_fuzz_interpreter
 	@$(PYTHON) tests/fuzz/fuzz.py --interpreter build/clang-asan/tests/fuzz/isthmus_fuzz_interpreter --count 2000000 --jobs $$(nproc)
 
-soak: setup ## the Python tests marked `soak`: the same again and again, for leaks and rare races
+test-soak: setup soak-programs ## a minute of random operations on several threads and loops, whose accounts must balance
+	@$(PYTHON) tests/soak/run.py --seconds 60
+
+soak: setup soak-programs ## ten minutes of the same, and the Python tests marked `soak`, for leaks and rare races
+	@$(PYTHON) tests/soak/run.py --seconds 600
 	@tests/python/run --soak
+
+soak-programs:
+	@set -e; for preset in gcc-asan clang-tsan; do \
+	    cmake --preset $$preset --log-level=WARNING >/dev/null; \
+	    cmake --build --preset $$preset --target isthmus_soak; \
+	done; \
+	default=$$(readlink .venv/default); \
+	cmake --preset python -B build/py-$$default --log-level=WARNING >/dev/null; \
+	cmake --build build/py-$$default --target raw_soak; \
+	cmake --preset python-asan -B build/py-$$default-asan --log-level=WARNING >/dev/null; \
+	cmake --build build/py-$$default-asan --target raw_soak
 
 format: setup ## format the C++ and the Python sources
 	@tools/lint --fix

@@ -6,6 +6,8 @@
 #include "task_library.hpp"
 
 #include <chrono>
+#include <source_location>
+#include <string_view>
 #include <utility>
 
 namespace {
@@ -27,6 +29,14 @@ py::coroutine<int> await_twice() {
     co_return result + co_await once;
 }
 
+// How many coroutines C++ has reported that were never awaited.
+int reported = 0;
+void count_report(std::string_view, const std::source_location&) { ++reported; }
+int never_awaited() {
+    isthmus::set_never_awaited_hook(count_report);
+    return reported;
+}
+
 PyMethodDef functions[] = {
     raw::def<task_library::nap>("nap"),
     raw::def<task_library::answer_of_thread>("answer_of_thread"),
@@ -43,6 +53,7 @@ PyMethodDef functions[] = {
     raw::def<task_library::cancellations>("cancellations"),
     raw::def<mixed>("mixed"),
     raw::def<await_twice>("await_twice"),
+    raw::def<never_awaited>("never_awaited"),
     {nullptr, nullptr, 0, nullptr},
 };
 

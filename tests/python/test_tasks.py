@@ -308,3 +308,18 @@ def test_descriptors_are_not_leaked(loop: Loop) -> None:
         loop.run(lambda: ext.nap(1, 1))
     gc.collect()
     assert len(os.listdir("/proc/self/fd")) <= before + 1
+
+
+def test_11_1_11_2_only_python_says_that_a_task_was_never_awaited() -> None:
+    before = ext.never_awaited()
+    with pytest.warns(RuntimeWarning, match="coroutine 'nap' was never awaited") as warned:
+        ext.nap(1, 1)
+    assert len(warned) == 1
+    warned.clear()  # each keeps its source
+    made = ext.nap(1, 1)
+    with pytest.raises(KeyError):
+        made.throw(KeyError)
+    ext.nap(1, 1).close()
+    del made
+    gc.collect()
+    assert ext.never_awaited() == before

@@ -13,7 +13,6 @@
 #include <memory>
 #include <mutex>
 #include <thread>
-#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -167,6 +166,15 @@ private:
     }
     static inline PyMethodDef forget_method{"isthmus_forget_loop", forget, METH_O, nullptr};
 
+    /// In a forked child: it cannot use its parent's queues, since they share the descriptor.
+    static PyObject* forget_all(PyObject*, PyObject*) {
+        std::unique_lock lock(known().lock);
+        const std::vector<known_loop> all = std::exchange(known().all, {});
+        lock.unlock(); // destructors may run anything
+        Py_RETURN_NONE;
+    }
+    static inline PyMethodDef forget_all_method{"isthmus_forget_loops", forget_all, METH_NOARGS, nullptr};
+
     /// At interpreter exit: what a loop that was never closed has not fetched must not outlive Python's objects.
     static PyObject* discard_all(PyObject*, PyObject*) {
         known_loops& loops = known();
@@ -181,7 +189,6 @@ private:
     static inline PyMethodDef discard_method{"isthmus_discard_completions", discard_all, METH_NOARGS, nullptr};
 
     std::atomic<pending_result*> head_{nullptr};
-    pid_t process_ = ::getpid();
     isthmus::detail::wakeup wakeup_;
     PyObject* capsule_ = nullptr; ///< which owns this
     std::unique_ptr<loop_reactor> reactor_;
@@ -209,6 +216,12 @@ inline completion_queue::known_loops& completion_queue::known() {
         const object atexit = checked(PyImport_ImportModule("atexit"));
         checked(PyObject_CallMethod(atexit.ptr(), "register", "O", function.ptr()));
         capsule = keep_first(shared, std::move(loops));
+        const object os = checked(PyImport_ImportModule("os"));
+        const object forked = checked(PyCFunction_New(&forget_all_method, nullptr));
+        const object hooks = checked(Py_BuildValue("{sO}", "after_in_child", forked.ptr()));
+        const object register_hooks = checked(PyObject_GetAttrString(os.ptr(), "register_at_fork"));
+        const object none = checked(PyTuple_New(0));
+        checked(PyObject_Call(register_hooks.ptr(), none.ptr(), hooks.ptr()));
     }
     return *static_cast<known_loops*>(PyCapsule_GetPointer(capsule, owner_name));
 }
@@ -218,8 +231,7 @@ inline std::shared_ptr<completion_queue> completion_queue::of(const event_loop& 
     {
         const std::lock_guard guard(loops.lock);
         for (const known_loop& each : loops.all) {
-            // A forked child cannot use its parent's queue: they share the descriptor.
-            if (each.loop == loop.key.ptr() && each.queue->process_ == ::getpid()) {
+            if (each.loop == loop.key.ptr()) {
                 return each.queue;
             }
         }

@@ -111,9 +111,27 @@ task<std::remove_cvref_t<decltype(std::declval<Operation&>().result())>> await_o
     co_return co_await awaited;
 }
 
+/// The task of a Python coroutine: if that is never awaited, it says so itself, in Python's way.
 template <class Return>
-coroutine<Return> drive_task(task<Return> body) {
-    co_return co_await std::move(body);
+class driven_task {
+public:
+    explicit driven_task(task<Return> body) noexcept : body_(std::move(body)) {}
+    driven_task(driven_task&&) noexcept = default;
+    driven_task& operator=(driven_task&&) = delete;
+    ~driven_task() {
+        if (body_.state() == coroutine_state::created) {
+            static_cast<void>(body_.try_close()); // which is not reported (11.2)
+        }
+    }
+    task<Return> take() noexcept { return std::move(body_); }
+
+private:
+    task<Return> body_;
+};
+
+template <class Return>
+coroutine<Return> drive_task(driven_task<Return> driven) {
+    co_return co_await driven.take();
 }
 
 } // namespace isthmus::inline v1::py::detail
@@ -141,7 +159,7 @@ object to_python(task<Return>&& source, object keep_alive = object(), int policy
     using isthmus::detail::frame_access;
     const isthmus::detail::frame* const f = frame_access::get(source);
     const std::source_location where = f != nullptr ? f->where : std::source_location();
-    coroutine<Return> driver = detail::drive_task(std::move(source));
+    coroutine<Return> driver = detail::drive_task(detail::driven_task<Return>(std::move(source)));
     frame_access::get(driver)->where = where;
     return py::to_python<Binding>(std::move(driver), std::move(keep_alive), policy);
 }
