@@ -32,19 +32,21 @@ def test_notifications(loop: Loop, dsn: str) -> None:
 def test_waiting_and_using_the_connection(loop: Loop, dsn: str) -> None:
     async def main() -> None:
         async with isthmus_postgres.connect(dsn) as db, isthmus_postgres.connect(dsn) as other:
-            payloads = []
+            payloads: list[str] = []
+            notifications = await db.listen("channel").__aenter__()
 
             async def listen() -> None:
-                async for notification in db.listen("channel"):
+                async for notification in notifications:
                     payloads.append(notification.payload)
                     if notification.payload == "end":
                         return
 
             async with loop.started(listen) as listening:
-                await loop.sleep(0.05)
+                await loop.sleep(0.02)
                 await other.execute("NOTIFY channel, 'while it only waits'")
-                await loop.sleep(0.05)
-                assert payloads == ["while it only waits"]
+                async with loop.timeout(20):
+                    while payloads != ["while it only waits"]:
+                        await loop.sleep(0.005)
                 async with loop.started(lambda: db.fetchval("SELECT pg_sleep(0.1)::text")) as sleeping:
                     await until_active(loop, db, other)
                     await other.execute("NOTIFY channel, 'during a command'")
@@ -101,8 +103,15 @@ def test_the_end(loop: Loop, dsn: str) -> None:
             with pytest.raises(isthmus_postgres.InterfaceError, match="no channel"):
                 db.listen()
             notifications = db.listen("channel")
-            async with loop.started(lambda: anext(notifications)) as listening:
-                await loop.sleep(0)
+            begun = []
+
+            async def listen() -> object:
+                begun.append(True)
+                return await anext(notifications)
+
+            async with loop.started(listen) as listening:
+                while not begun:  # trio starts tasks in any order
+                    await loop.sleep(0)
                 with pytest.raises(isthmus_postgres.InterfaceError, match="another task"):  # which begins to listen
                     await anext(notifications)
                 async with loop.timeout(20):
