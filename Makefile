@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 PYTHON := .venv/default/bin/python
-EXAMPLES := build/demo/examples/sqlite:build/demo/examples/sansio:build/demo/examples/minimal
+EXAMPLES := build/demo/examples/postgres:build/demo/examples/sqlite:build/demo/examples/sansio:build/demo/examples/minimal
 
 # No CCACHE_BASEDIR: it makes the paths relative that std::source_location, and so co_filename, shows.
 export CCACHE_SLOPPINESS := pch_defines,time_macros
@@ -69,7 +69,7 @@ test-examples: setup ## the tests of the examples
 	@cmake --preset demo --log-level=WARNING >/dev/null
 	@cmake --build --preset demo
 	@ctest --test-dir build/demo --output-on-failure --no-tests=error
-	@for example in sqlite sansio; do \
+	@for example in postgres sqlite sansio; do \
 	    MYPYPATH=$(EXAMPLES):examples/$$example:examples/$$example/tests $(PYTHON) -m mypy --strict examples/$$example || exit; \
 	    PYTHONPATH=$(EXAMPLES) $(PYTHON) -m pytest -q examples/$$example || exit; \
 	done
@@ -97,6 +97,7 @@ bench: ## the benchmarks, as ratios to what they are compared with
 	@$(PYTHON) bench/run.py --build build/bench
 	@$(PYTHON) bench/completions.py --build build/bench
 	@PYTHONPATH=build/bench/examples/sqlite $(PYTHON) examples/sqlite/demo.py --only-compare
+	@PYTHONPATH=build/bench/examples/postgres $(PYTHON) examples/postgres/compare.py
 	@PYTHONPATH=build/bench/examples/sansio $(PYTHON) examples/sansio/bench.py
 
 fuzz: setup ## the fuzzer with 10,000,000 programs, 2,000,000 of each kind, under the sanitizers
