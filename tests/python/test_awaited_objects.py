@@ -469,7 +469,7 @@ def test_a_result_that_cannot_be_converted_is_the_error_of_the_await() -> None:
         assert comparable(("raised", caught[0])) == comparable(("raised", caught[1]))
 
 
-def test_12_2_what_the_inner_one_keeps_alive_dies_with_its_end(language: Any) -> None:
+def test_what_the_inner_one_returned_dies_with_the_outer_one(language: Any) -> None:
     thing = Thing()
     reference = weakref.ref(thing)
     inner = language.script([do_return(thing)])
