@@ -136,7 +136,8 @@ struct frame {
     std::source_location where;   ///< the coroutine function
     std::uint32_t line = 0;       ///< of the co_await or co_yield that it came to last
     frame_kind kind = frame_kind::coroutine;
-    bool noted = false; ///< it is a noted_frame, in whose notes the layer of its Yield type has to look
+    bool noted = false;          ///< it is a noted_frame, in whose notes the layer of its Yield type has to look
+    bool awaits_objects = false; ///< that layer has native_links that translate
 
     chain_link link() const noexcept { return chain_link(link_.load(std::memory_order_relaxed)); }
     bool created() const noexcept { return link().created(); }

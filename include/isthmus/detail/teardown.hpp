@@ -60,8 +60,12 @@ inline void detach(frame& f) noexcept {
 }
 
 /// Where an object of a layer above is awaited, and its frames are part of the chain of `root`, which is at rest: they
-/// become a chain of their own, and that object is what the end of this one waits for. O(levels).
+/// become a chain of their own, and that object is what the end of this one waits for. O(levels), where there can be
+/// such an object.
 inline void split(frame& root) noexcept {
+    if (!root.awaits_objects) [[likely]] {
+        return;
+    }
     const chain_lock lock;
     frame* first_of_object = nullptr;
     for (frame* level = root.leaf_at_rest(); level != &root; level = level->up->parent) {
