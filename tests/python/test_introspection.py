@@ -361,12 +361,12 @@ def test_the_module_of_a_frame_is_found_by_its_file(monkeypatch: pytest.MonkeyPa
     assert raw_introspection.frames(1_000_002)[0].f_globals == {"__name__": "isthmus"}
 
 
+@pytest.mark.skipif(FREE_THREADED, reason="CPython 3.13 makes code objects immortal as soon as there is a thread")
 def test_code_objects_that_nobody_uses_are_given_up() -> None:
     code = weakref.ref(raw_introspection.frames(1)[0].f_code)
     assert code() is not None
     for line in range(2, 10_000):
         raw_introspection.frames(line)
-    collect()  # without a GIL, code objects are left to the collector
     assert code() is None
     assert raw_introspection.frames(1)[0].f_lineno == 1
 
