@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import inspect
 import os
 import re
 import sys
@@ -496,6 +497,78 @@ def test_11_3_11_5_the_warning_of_one_that_dies_through_others(language: Any) ->
         assert head == "coroutine 'value' was never awaited"
         assert origin.startswith("Coroutine created at (most recent call last)\n  File ")
         assert warning.source.cr_origin[0][0] == __file__  # type: ignore[union-attr]
+
+
+def test_12_1_12_3_memory_that_is_used_again_has_no_past() -> None:
+    """The memory of a coroutine object is kept for the next one: its finalizer must run too."""
+    for i in range(200):
+        log: list[str] = []
+        coroutine = raw_protocol.guarded(Iterator(1), log)
+        assert (coroutine.__name__, coroutine.__qualname__, coroutine.cr_origin) == ("guarded", "guarded", None)
+        assert inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED
+        assert weakref.getweakrefcount(coroutine) == 0
+        assert gc.is_tracked(coroutine)
+        assert not gc.is_finalized(coroutine)
+        died = weakref.ref(coroutine)
+        coroutine.__name__ = coroutine.__qualname__ = "changed"
+        coroutine.send(None)
+        if i % 3 == 0:
+            with pytest.raises(StopIteration):
+                coroutine.send(None)
+        del coroutine  # at times in the middle
+        assert died() is None
+        assert log == GUARDS
+
+
+def test_14_5_a_result_dies_with_its_last_reference() -> None:
+    """Before 3.15 `await` takes results from a StopIteration, which is kept to be raised again, but not what it had."""
+
+    async def awaits() -> tuple[Any, Any]:
+        local = Thing()
+        result = await raw_protocol.value(Thing())
+        return weakref.ref(result), weakref.ref(local)
+
+    for _ in range(3):
+        result, local = finish(awaits())
+        assert result() is None
+        assert local() is None  # the awaiting frame, through a traceback
+
+
+def test_2_5_14_5_each_result_is_its_own() -> None:
+    things = [Thing(), (1, 2), KeyError(3), Thing()]
+    kept = []
+    for thing in things:
+        try:
+            raise ZeroDivisionError
+        except ZeroDivisionError as context:
+            with pytest.raises(StopIteration) as raised:
+                next(raw_protocol.value(thing))
+            assert raised.value.__context__ is context
+        with pytest.raises(StopIteration) as again:
+            next(raw_protocol.value(thing))
+        assert again.value.__context__ is None
+        again.value.add_note("kept")
+        kept += [raised.value, again.value]
+        finish(raw_protocol.value(Thing()))
+    assert [e.value for e in kept] == [thing for thing in things for _ in range(2)]
+    assert [e.args for e in kept] == [(thing,) for thing in things for _ in range(2)]
+    assert len(set(map(id, kept))) == len(kept)
+
+
+def test_14_5_a_result_whose_end_awaits() -> None:
+    """While the last result is let go of, the next ones come."""
+    results = []
+
+    class Last:
+        def __del__(self) -> None:
+            results.append(finish(awaits(5)))
+
+    async def awaits(result: object) -> Any:
+        return await raw_protocol.value(result)
+
+    finish(awaits(Last()))
+    assert results == [5]
+    assert finish(awaits(6)) == 6
 
 
 def test_12_5_resurrection_by_the_report_of_an_error(language: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,10 @@
 #include "turn.hpp"
 
 #include <exception>
+#include <iterator>
 #include <memory>
 #include <source_location>
+#include <type_traits>
 
 namespace isthmus::inline v1::py::detail {
 
@@ -45,6 +47,7 @@ struct coroutine_object {
     PyObject* name;       ///< null until somebody sets it; then not derived from `where` any more
     PyObject* qualname;
     PyObject* origin;
+    interpreter_state* state;
     int result_policy; ///< the binding library's return value policy, for take_result
     std::source_location where;
     [[no_unique_address]] turn whose_turn;
@@ -53,6 +56,38 @@ struct coroutine_object {
     bool is_generator() const noexcept { return operations->kind == frame_kind::generator; }
     PyObject* python() noexcept { return reinterpret_cast<PyObject*>(this); }
 };
+
+/// A new object, not tracked yet; only its `state` is set. Null with an exception set if there is no memory. The memory
+/// of coroutine objects is used again, as CPython does it with what it makes often.
+template <class Object>
+Object* allocate(interpreter_state& state, PyTypeObject* type) noexcept {
+#if !defined(Py_GIL_DISABLED)
+    if (std::is_same_v<Object, coroutine_object> && state.free_count != 0) {
+        return reinterpret_cast<Object*>(PyObject_Init(state.free_objects[--state.free_count], type));
+    }
+#endif
+    Object* const made = PyObject_GC_New(Object, type);
+    if (made != nullptr) {
+        made->state = &state;
+    }
+    return made;
+}
+
+/// Gives back the memory of a coroutine object, which is not tracked and whose fields are cleared. One whose finalizer
+/// has run keeps the mark of it, and is not used again.
+inline void deallocate_memory(PyObject* self) noexcept {
+    PyTypeObject* const type = Py_TYPE(self);
+#if !defined(Py_GIL_DISABLED)
+    interpreter_state& state = *coroutine_object::of(self)->state;
+    if (state.alive && state.free_count != std::size(state.free_objects) && !PyObject_GC_IsFinalized(self)) {
+        state.free_objects[state.free_count++] = self;
+        Py_DECREF(type);
+        return;
+    }
+#endif
+    PyObject_GC_Del(self);
+    Py_DECREF(type);
+}
 
 /// Takes what a finished frame returned, or raises what left it, and destroys it. Null: an exception is set.
 inline PyObject* finish(coroutine_object& self, frame& f, traceback_recorder& traceback) noexcept {

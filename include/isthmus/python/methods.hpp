@@ -2,21 +2,19 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "drive.hpp"
+#include "stop_iteration.hpp"
 
 namespace isthmus::inline v1::py::detail {
 
-/// A result as `send` and `throw` give it: yielded values are returned, a returned one is raised in a StopIteration,
-/// which is built by a call so that a tuple or an exception stays one value (2.5).
+/// A result as `send` and `throw` give it: yielded values are returned, a returned one is raised in a StopIteration.
 inline PyObject* as_method_result(PySendResult how, PyObject* result) noexcept {
     if (how != PYGEN_RETURN) {
         return result;
     }
     if (result == Py_None) {
         PyErr_SetNone(PyExc_StopIteration);
-    } else if (PyObject* const stop = PyObject_CallOneArg(PyExc_StopIteration, result)) {
-        PyErr_SetObject(PyExc_StopIteration, stop);
-        Py_DECREF(stop);
+    } else {
+        raise_stop_iteration(result);
     }
     Py_DECREF(result);
     return nullptr;
@@ -40,6 +38,11 @@ inline PyObject* as_next_result(PySendResult how, PyObject* result) noexcept {
 inline PyObject* next(PyObject* self) noexcept {
     PyObject* result = nullptr;
     const PySendResult how = send(self, Py_None, &result);
+    if (how == PYGEN_RETURN && result != Py_None && Py_REFCNT(self) == 1) { // the caller's
+        raise_kept_stop_iteration(self, result);
+        Py_DECREF(result);
+        return nullptr;
+    }
     return as_next_result(how, result);
 }
 

@@ -5,10 +5,12 @@
 #include "error.hpp"
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <cxxabi.h>
 #include <source_location>
 #include <unistd.h>
+#include <utility>
 
 namespace isthmus::inline v1::py::detail {
 
@@ -30,9 +32,15 @@ namespace isthmus::inline v1::py::detail {
 #define ISTHMUS_CHECKED ""
 #endif
 inline constexpr const char* abi_tag =
-    "isthmus.v1.layout3." ISTHMUS_STANDARD_LIBRARY ".cxxabi" ISTHMUS_TO_TEXT(__GXX_ABI_VERSION) ISTHMUS_CHECKED;
+    "isthmus.v1.layout4." ISTHMUS_STANDARD_LIBRARY ".cxxabi" ISTHMUS_TO_TEXT(__GXX_ABI_VERSION) ISTHMUS_CHECKED;
 
 class thread_pool;
+
+/// Of stop_iteration.hpp: one to be raised again, and the coroutine object that has raised it.
+struct kept_stop_iteration {
+    PyStopIterationObject* exception = nullptr;
+    PyObject* holder = nullptr;
+};
 
 /// One per interpreter and ABI tag, found through a capsule in the interpreter's dictionary. Made by the first module
 /// that needs it, and never freed: a cached pointer to it stays valid when the interpreter is gone.
@@ -70,6 +78,12 @@ struct interpreter_state {
         std::source_location where;
         PyObject* function = nullptr;
     } native_functions[64]; ///< of native.hpp: functions whose coroutines await those of a C++ function
+
+#if !defined(Py_GIL_DISABLED)
+    PyObject* free_objects[32] = {}; ///< of drive.hpp: memory of coroutine objects, to be used again
+    std::size_t free_count = 0;
+    kept_stop_iteration stop_iteration;
+#endif
 
     /// The state of the current interpreter. Needs its GIL. Throws what Python raises when it cannot be made. O(1).
     static interpreter_state& get();
@@ -117,6 +131,12 @@ inline interpreter_state* interpreter_state::find() {
     const object capsule = checked(PyCapsule_New(state, abi_tag, [](PyObject* dying) {
         auto* const owned = static_cast<interpreter_state*>(PyCapsule_GetPointer(dying, abi_tag));
         owned->alive = false;
+#if !defined(Py_GIL_DISABLED)
+        while (owned->free_count != 0) {
+            PyObject_GC_Del(owned->free_objects[--owned->free_count]);
+        }
+        Py_XDECREF(std::exchange(owned->stop_iteration.exception, nullptr));
+#endif
         Py_XDECREF(owned->queues.exchange(nullptr));
         Py_XDECREF(owned->get_running_loop.exchange(nullptr));
         Py_XDECREF(owned->sniffio.exchange(nullptr));

@@ -118,7 +118,6 @@ inline int traverse(PyObject* object_self, visitproc visit, void* arg) noexcept 
 
 /// Weak references die, and their callbacks run, before the body's cleanup (12.2).
 inline void deallocate(PyObject* self) noexcept {
-    PyTypeObject* const type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     if (coroutine_object::of(self)->weak_references != nullptr) {
         PyObject_ClearWeakRefs(self);
@@ -131,8 +130,8 @@ inline void deallocate(PyObject* self) noexcept {
         PyObject_GC_UnTrack(self);
     }
     clear(self);
-    type->tp_free(self);
-    Py_DECREF(type);
+    release_stop_iteration(self);
+    deallocate_memory(self);
 }
 
 inline void deallocate_iterator(PyObject* self) noexcept {
