@@ -17,7 +17,6 @@
 
 namespace isthmus::inline v1::py::detail {
 
-
 #if defined(Py_GIL_DISABLED)
 /// What was seen of one C++ coroutine below a Python object.
 struct seen_level {
