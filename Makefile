@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 PYTHON := .venv/default/bin/python
-EXAMPLES := build/demo/examples/sqlite:build/demo/examples/sansio:build/demo/examples/minimal
+EXAMPLES := build/demo/examples/postgres:build/demo/examples/sqlite:build/demo/examples/sansio:build/demo/examples/minimal
 
 # No CCACHE_BASEDIR: it makes the paths relative that std::source_location, and so co_filename, shows.
 export CCACHE_SLOPPINESS := pch_defines,time_macros
@@ -69,11 +69,11 @@ test-examples: setup ## the tests of the examples
 	@cmake --preset demo --log-level=WARNING >/dev/null
 	@cmake --build --preset demo
 	@ctest --test-dir build/demo --output-on-failure --no-tests=error
-	@for example in sqlite sansio; do \
+	@for example in postgres sqlite sansio; do \
 	    MYPYPATH=$(EXAMPLES):examples/$$example:examples/$$example/tests $(PYTHON) -m mypy --strict examples/$$example || exit; \
 	    PYTHONPATH=$(EXAMPLES) $(PYTHON) -m pytest -q examples/$$example || exit; \
 	done
-	@PYTHONPATH=$(EXAMPLES) $(PYTHON) -m pytest -q examples/minimal examples/embed
+	@PYTHONPATH=$(EXAMPLES) $(PYTHON) -m pytest -q examples/minimal examples/embed examples/asio
 
 test-passthrough: setup ## CPython's own tests, with a C++ coroutine around each of theirs, on the newest CPython
 	@tests/passthrough/run --short

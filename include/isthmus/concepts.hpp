@@ -46,7 +46,7 @@ protected:
 template <class T>
 struct named_awaiter {};
 template <class T>
-    requires requires { typename T::awaiter_type; }
+    requires requires { typename T::awaiter_type::yield_type; }
 struct named_awaiter<T> : std::type_identity<typename T::awaiter_type> {};
 template <class T>
 concept names_awaiter = requires { typename named_awaiter<std::remove_cvref_t<T>>::type; };

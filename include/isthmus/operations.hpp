@@ -2,11 +2,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "detail/shared_state.hpp"
 #include "task.hpp"
 
 #include <chrono>
 #include <future>
-#include <mutex>
+#include <memory>
 #include <optional>
 
 namespace isthmus::inline v1 {
@@ -96,36 +97,7 @@ template <class T = void>
 class completion {
     static_assert(!std::is_reference_v<T>, "isthmus: a completion brings a value, not a reference");
 
-    struct shared {
-        std::mutex lock;
-        bool taken = false; ///< by the first call
-        bool over = false;  ///< the result is there
-        std::optional<stored<T>> value;
-        std::exception_ptr error;
-        waker wake;
-
-        template <class Fill>
-        void complete(const Fill& fill) noexcept {
-            {
-                const std::lock_guard guard(lock);
-                if (std::exchange(taken, true)) {
-                    return;
-                }
-            }
-            try {
-                fill();
-            } catch (...) {
-                error = detail::current_error();
-            }
-            waker now;
-            {
-                const std::lock_guard guard(lock);
-                over = true;
-                now = std::move(wake);
-            }
-            now();
-        }
-    };
+    using shared = detail::shared_state<T>;
 
 public:
     /// Completes it: `callback(value)`, `callback()` for void, or `set_exception`. Copyable. The first call counts, on
@@ -173,26 +145,15 @@ public:
             throw already_finished();
         }
         sender_.reset(); // from here on only the callbacks can complete it
-        const std::lock_guard guard(shared_->lock);
-        if (shared_->over) {
-            return true;
-        }
-        shared_->wake = std::move(wake);
-        return false;
+        return shared_->start(std::move(wake));
     }
     bool cancel() noexcept {
-        const std::lock_guard guard(shared_->lock);
-        shared_->wake = waker();
+        shared_->abandon();
         return true;
     }
     T result() {
         const std::shared_ptr<shared> over = std::move(shared_);
-        if (over->error) {
-            std::rethrow_exception(over->error);
-        }
-        if constexpr (!std::is_void_v<T>) {
-            return std::move(*over->value);
-        }
+        return over->take();
     }
 
 private:

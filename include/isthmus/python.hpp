@@ -16,3 +16,4 @@
 #include "python/python_coroutine.hpp"
 #include "python/task.hpp"
 #include "python/thread.hpp"
+#include "python/timeout.hpp"

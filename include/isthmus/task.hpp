@@ -76,6 +76,14 @@ class registration;
 /// What a file descriptor is waited for.
 enum class io_event : std::uint8_t { readable, writable };
 
+namespace detail {
+
+/// Calls `wait(context)`, which blocks this thread until another one has done something.
+using blocking_call = void (*)(void (*wait)(void*), void* context);
+inline void just_block(void (*wait)(void*), void* context) { wait(context); }
+
+} // namespace detail
+
 /// What a driver lends to the operations of its task: time, and waiting for descriptors. It is used on the thread that
 /// drives the task. A driver overrides what it can do; the rest is unsupported_operation.
 class reactor {
@@ -88,6 +96,9 @@ public:
     /// Calls `wake` when `descriptor` is ready or in error, unless `watched` is forgotten before. Throws
     /// unsupported_operation.
     virtual void wake_when(int descriptor, io_event event, registration& watched, waker wake);
+    /// How operations wait for another thread where they must, which is when they are destroyed. A driver that holds
+    /// what that thread may need, as Python's GIL, gives it up meanwhile. May be kept longer than the reactor.
+    virtual detail::blocking_call blocking() const noexcept { return detail::just_block; }
     /// Drops what was asked for with `dropped`: its waker is not called any more. Called by `dropped`.
     virtual void forget(registration& dropped) noexcept = 0;
 
@@ -184,7 +195,7 @@ namespace detail {
 
 /// `co_await` of an operation.
 template <class Operation>
-class operation_awaiter final : delegate, waiting {
+class operation_awaiter : delegate, waiting {
 public:
     using yield_type = pending;
     using send_type = none;
@@ -271,7 +282,13 @@ private:
         state_ = state::over;
         return nullptr;
     }
-    std::string awaited_type() const override { return type_name(typeid(Operation)); }
+    std::string awaited_type() const override {
+        if constexpr (requires { typename Operation::awaited_type; }) {
+            return type_name(typeid(typename Operation::awaited_type));
+        } else {
+            return type_name(typeid(Operation));
+        }
+    }
 
     Operation& operation_;
     pending pending_{*this};

@@ -1,4 +1,4 @@
-// isthmus/task_group.hpp — several tasks at once: when_all, race, with_timeout and task groups. Nothing outlives them.
+// isthmus/task_group.hpp — several tasks at once: when_all, race, timeouts and task groups. Nothing outlives them.
 // SPDX-License-Identifier: MIT
 //
 // All of them are operations that a task co_awaits, under any driver. The tasks run on the thread that drives the one
@@ -28,7 +28,7 @@ private:
     std::shared_ptr<const std::vector<std::exception_ptr>> errors_; // copying an exception must not throw
 };
 
-/// What with_timeout() throws when the time is over. Python's TimeoutError.
+/// What with_timeout() and with_deadline() throw when the time is over. Python's TimeoutError.
 class ISTHMUS_EXPORT timed_out : public std::exception {
 public:
     const char* what() const noexcept override { return "timed out"; }
@@ -146,7 +146,9 @@ private:
 template <class Return>
 class timeout_operation final : public children {
 public:
-    timeout_operation(reactor::clock::duration limit, task<Return> body)
+    /// `limit` is a duration or a time.
+    template <class Limit>
+    timeout_operation(Limit limit, task<Return> body)
         : body_(this->add(std::move(body))), timer_(this->add(wait(limit))) {}
 
     Return result() {
@@ -160,7 +162,10 @@ public:
     }
 
 private:
-    static task<> wait(reactor::clock::duration limit) { co_await sleep_for(limit); }
+    template <class Limit>
+    static task<> wait(Limit limit) {
+        co_await sleep_operation(limit);
+    }
     void on_end(child& over) noexcept override {
         if (&over == body_.get()) {
             this->cancel(*timer_);
@@ -198,10 +203,16 @@ detail::race_operation<Returns...> race(task<Returns>... tasks) {
 }
 
 /// `co_await with_timeout(5s, fetch())` gives the task's result, or cancels it when the time is over and then throws
-/// timed_out. If the task ends otherwise although it was cancelled, that counts, as in Python (asyncio.timeout).
+/// timed_out. If the task ends otherwise although it was cancelled, that counts, as in Python (asyncio.timeout). Where
+/// several limits are nested, the task finds timed_out at the one that is over, and `cancelled` within it.
 template <class Return>
 detail::timeout_operation<Return> with_timeout(reactor::clock::duration limit, task<Return> body) {
     return detail::timeout_operation<Return>(limit, std::move(body));
+}
+/// The same until a point of the driver's time.
+template <class Return>
+detail::timeout_operation<Return> with_deadline(reactor::clock::time_point when, task<Return> body) {
+    return detail::timeout_operation<Return>(when, std::move(body));
 }
 
 /// The tasks of a with_task_group(). Valid while its body, or any task in it, runs.

@@ -119,12 +119,12 @@ def chain(frame: gdb.Value) -> list[str]:
         if delegate == 0:
             break
         awaiter = of_dynamic_type(delegate)
-        link = as_base(awaiter, "detail::native_link")
-        if link is not None:
-            frame = link["child"]
-            continue
         python = as_base(awaiter, "py::detail::python_delegate")
         if python is None:
+            link = as_base(awaiter, "detail::native_link")
+            if link is not None:
+                frame = link["child"]
+                continue
             levels.append(f"awaiting {awaited_type(awaiter)}")
             break
         awaited = python["iterator_"]["pointer_"]

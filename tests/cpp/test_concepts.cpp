@@ -184,19 +184,24 @@ TEST(Concepts, Clause_17_5_WhatDrivesChecksTheMembers) {
     static_assert(!isthmus::detail::has_await<registered> && !isthmus::detail::has_protocol<registered_without_close>);
 }
 
-struct special_awaiter;
+struct special_awaiter {
+    using yield_type = isthmus::none;
+};
 struct names_an_awaiter {
     using awaiter_type = special_awaiter;
 };
 class hides_an_awaiter {
     using awaiter_type = special_awaiter;
 };
+struct names_one_of_another_library {
+    using awaiter_type = std::suspend_never;
+};
 
 TEST(Concepts, Clause_16_2_IsAwaitableOfTypes) {
     static_assert(is_awaitable_v<coroutine<int>> && is_awaitable_v<duck> && is_awaitable_v<no_throw&>);
     static_assert(is_awaitable_v<names_an_awaiter> && is_awaitable(names_an_awaiter()));
     static_assert(neither<names_an_awaiter>); // like a generator-based coroutine (15.6)
-    static_assert(!is_awaitable_v<hides_an_awaiter>);
+    static_assert(!is_awaitable_v<hides_an_awaiter> && !is_awaitable_v<names_one_of_another_library>);
     static_assert(!is_awaitable_v<int> && !is_awaitable(1) && !is_awaitable("text"));
     static_assert(!is_awaitable_v<decltype(std::declval<coroutine<int>&>().await())>); // 9.2
     static_assert(!is_awaitable_v<std::suspend_always>);

@@ -189,6 +189,78 @@ TEST(Timeout, GivesTheResultOfATaskThatWasCancelledInVain) {
     EXPECT_EQ(late.result(), 5);
 }
 
+using time_point = isthmus::reactor::clock::time_point;
+
+task<int> until(trace& log, time_point when) {
+    co_return co_await isthmus::with_deadline(when, work(log, "work", 10ms, 8));
+}
+
+TEST(Deadline, IsAPointOfTheDriversTime) {
+    trace log;
+    driven<int> late(until(log, time_point(5ms)));
+    late.start();
+    late.advance(4ms);
+    EXPECT_FALSE(late.done());
+    late.advance(1ms);
+    EXPECT_EQ(test::caught<isthmus::timed_out>(late.error()), "timed out");
+    driven<int> in_time(until(log, time_point(10ms + 1ms)));
+    in_time.start();
+    in_time.advance(10ms);
+    EXPECT_EQ(in_time.result(), 8);
+    EXPECT_EQ(in_time.reactor.timers(), 0U);
+}
+
+TEST(Deadline, ThatIsOverCancelsWhatWaits) {
+    trace log;
+    driven<int> late(until(log, time_point(-1ms)));
+    late.start();
+    ASSERT_TRUE(late.done());
+    EXPECT_EQ(test::caught<isthmus::timed_out>(late.error()), "timed out");
+}
+
+/// Notes what it finds at the inner limit, and goes on after a timeout there.
+task<int> inner_scope(trace& log, std::chrono::milliseconds limit) {
+    try {
+        co_await isthmus::with_timeout(limit, work(log, "work", 100ms, 8));
+        log.emplace_back("inner: in time");
+    } catch (const isthmus::timed_out&) {
+        log.emplace_back("inner: timed out");
+    } catch (const isthmus::cancelled&) {
+        log.emplace_back("inner: cancelled");
+        throw;
+    }
+    co_await isthmus::sleep_for(100ms);
+    co_return 3;
+}
+task<int> nested_scopes(trace& log, std::chrono::milliseconds outer, std::chrono::milliseconds inner) {
+    try {
+        co_return co_await isthmus::with_timeout(outer, inner_scope(log, inner));
+    } catch (const isthmus::timed_out&) {
+        log.emplace_back("outer: timed out");
+    }
+    co_return 0;
+}
+
+TEST(Timeout, OfSeveralThatAreNestedTheOneThatIsOverSaysSo) {
+    const auto run = [](std::chrono::milliseconds outer, std::chrono::milliseconds inner) {
+        trace log;
+        driven<int> nested(nested_scopes(log, outer, inner));
+        nested.start();
+        for (int i = 0; i < 250; ++i) {
+            nested.advance(1ms);
+        }
+        EXPECT_TRUE(nested.done());
+        EXPECT_EQ(nested.reactor.timers(), 0U);
+        return log;
+    };
+    EXPECT_EQ(run(5ms, 20ms), (trace{"work cancelled", "inner: cancelled", "outer: timed out"}));
+    EXPECT_EQ(run(50ms, 20ms), (trace{"work cancelled", "inner: timed out", "outer: timed out"}));
+    EXPECT_EQ(run(500ms, 20ms), (trace{"work cancelled", "inner: timed out"}));
+    // At the same moment: either may come first at the inner one, but the outer one is over in any case.
+    const trace both = run(20ms, 20ms);
+    EXPECT_EQ(both.back(), "outer: timed out");
+}
+
 class no_timers final : public isthmus::reactor {
     void forget(isthmus::registration&) noexcept override {}
 };

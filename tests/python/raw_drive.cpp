@@ -321,10 +321,8 @@ PyMethodDef functions[] = {
     {nullptr, nullptr, 0, nullptr},
 };
 
-PyModuleDef module = {
-    PyModuleDef_HEAD_INIT, "raw_drive", nullptr, 0, functions, nullptr, nullptr, nullptr, nullptr,
-};
+PyModuleDef module = raw::define("raw_drive", functions);
 
 } // namespace
 
-PyMODINIT_FUNC PyInit_raw_drive() { return PyModule_Create(&module); }
+PyMODINIT_FUNC PyInit_raw_drive() { return PyModuleDef_Init(&module); }

@@ -48,10 +48,6 @@ PyMethodDef methods[] = {
     {nullptr, nullptr, 0, nullptr},
 };
 
-PyModuleDef module = {
-    PyModuleDef_HEAD_INIT, "raw_functions", nullptr, 0, functions, nullptr, nullptr, nullptr, nullptr,
-};
-
 /// Puts a coroutine function in the place of a function.
 void mark(const object& scope, const char* name) {
     const object marked = py::as_coroutine_function(py::checked(PyObject_GetAttrString(scope.ptr(), name)));
@@ -60,23 +56,23 @@ void mark(const object& scope, const char* name) {
     }
 }
 
-} // namespace
-
-PyMODINIT_FUNC PyInit_raw_functions() {
+int mark_all(PyObject* module) noexcept {
     try {
-        object made = py::checked(PyModule_Create(&module));
         PyType_Slot slots[] = {{Py_tp_methods, methods}, {0, nullptr}};
         PyType_Spec spec{"raw_functions.Thing", sizeof(PyObject), 0, Py_TPFLAGS_DEFAULT, slots};
         const object thing = py::checked(PyType_FromSpec(&spec));
         mark(thing, "method");
-        mark(made, "add");
-        mark(made, "pass_on");
-        if (PyObject_SetAttrString(made.ptr(), "Thing", thing.ptr()) != 0) {
-            py::throw_raised();
-        }
-        return made.release();
+        mark(object::borrow(module), "add");
+        mark(object::borrow(module), "pass_on");
+        return PyModule_AddObjectRef(module, "Thing", thing.ptr());
     } catch (const py::base_exception& e) {
         e.restore();
-        return nullptr;
+        return -1;
     }
 }
+
+PyModuleDef module = raw::define("raw_functions", functions, raw::with_exec<mark_all>);
+
+} // namespace
+
+PyMODINIT_FUNC PyInit_raw_functions() { return PyModuleDef_Init(&module); }

@@ -204,10 +204,8 @@ PyMethodDef functions[] = {
     {nullptr, nullptr, 0, nullptr},
 };
 
-PyModuleDef module = {
-    PyModuleDef_HEAD_INIT, "raw_generators", nullptr, 0, functions, nullptr, nullptr, nullptr, nullptr,
-};
+PyModuleDef module = raw::define("raw_generators", functions);
 
 } // namespace
 
-PyMODINIT_FUNC PyInit_raw_generators() { return PyModule_Create(&module); }
+PyMODINIT_FUNC PyInit_raw_generators() { return PyModuleDef_Init(&module); }

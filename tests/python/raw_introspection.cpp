@@ -148,10 +148,8 @@ PyMethodDef functions[] = {
     {nullptr, nullptr, 0, nullptr},
 };
 
-PyModuleDef module = {
-    PyModuleDef_HEAD_INIT, "raw_introspection", nullptr, 0, functions, nullptr, nullptr, nullptr, nullptr,
-};
+PyModuleDef module = raw::define("raw_introspection", functions);
 
 } // namespace
 
-PyMODINIT_FUNC PyInit_raw_introspection() { return PyModule_Create(&module); }
+PyMODINIT_FUNC PyInit_raw_introspection() { return PyModuleDef_Init(&module); }

@@ -289,10 +289,8 @@ PyMethodDef functions[] = {
     {nullptr, nullptr, 0, nullptr},
 };
 
-PyModuleDef module = {
-    PyModuleDef_HEAD_INIT, "raw_tracebacks", nullptr, 0, functions, nullptr, nullptr, nullptr, nullptr,
-};
+PyModuleDef module = raw::define("raw_tracebacks", functions);
 
 } // namespace
 
-PyMODINIT_FUNC PyInit_raw_tracebacks() { return PyModule_Create(&module); }
+PyMODINIT_FUNC PyInit_raw_tracebacks() { return PyModuleDef_Init(&module); }

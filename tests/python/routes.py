@@ -1,11 +1,13 @@
 """The two kinds of Python object that a C++ coroutine can become: what each passes, and what it costs.
 
-    python tests/python/routes.py          prints the table in docs/python.md, which a test compares with it
+    python tests/python/routes.py          prints the table in docs/python.md, which a test compares with it; before
+                                           CPython 3.14 without what is new in that
     python tests/python/routes.py --time   measures
 
 PYTHONPATH has to name the folder with the extension modules, build/py-3.12/tests/python say.
 """
 
+import asyncio
 import inspect
 import itertools
 import sys
@@ -16,7 +18,7 @@ from typing import Any
 
 import native
 import raw_protocol
-from support import Boom, Iterator, Recorder, awaitable, functions_in, outcome
+from support import VERSION, Boom, Iterator, NotPermitted, Recorder, asyncio_tool, awaitable, functions_in, outcome
 
 ROUTES = {"`to_python` (default)": raw_protocol, "`to_native`": raw_protocol.native_route}
 
@@ -134,6 +136,19 @@ def has_one_traceback_entry(route: Any) -> bool:
     return kind == "raised" and functions_in(error).count("script") == 1
 
 
+def is_shown_to_another_process(route: Any) -> bool:
+    async def main() -> bool:
+        future = asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(route.pass_through(future))
+        await asyncio.sleep(0)
+        printed = asyncio_tool("ps")
+        future.set_result(None)
+        await task
+        return "pass_through" in printed
+
+    return asyncio.run(main())
+
+
 PROPERTIES: list[tuple[str, Callable[[Any], bool]]] = [
     ("`inspect.iscoroutine(c)` (16.1)", is_a_coroutine),
     ("`type(c) is types.CoroutineType` (1.3)", is_of_the_type),
@@ -148,12 +163,18 @@ PROPERTIES: list[tuple[str, Callable[[Any], bool]]] = [
     ("a traceback has one entry for it (5.14)", has_one_traceback_entry),
     ("it has no frame in the error for a StopIteration (4.1)", is_not_in_the_traceback_of_pep_479),
 ]
+PS = "`python -m asyncio ps` shows it (18.14)"
+if VERSION >= (3, 14):
+    PROPERTIES.insert(7, (PS, is_shown_to_another_process))
 
 
 def table() -> str:
     lines = ["| | " + " | ".join(ROUTES) + " |", "|---|" + "---|" * len(ROUTES)]
     for text, passes in PROPERTIES:
-        verdicts = ("yes" if passes(route) else "no" for route in ROUTES.values())
+        try:
+            verdicts = ["yes" if passes(route) else "no" for route in ROUTES.values()]
+        except NotPermitted:
+            continue
         lines.append(f"| {text} | {' | '.join(verdicts)} |")
     return "\n".join([*lines, ""])
 

@@ -5,6 +5,7 @@ import gc
 import os
 import subprocess
 import sys
+import sysconfig
 import textwrap
 import traceback
 from collections.abc import Callable, Coroutine, Generator
@@ -15,6 +16,7 @@ import native
 from native import Step
 
 VERSION = sys.version_info[:2]
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 SANITIZED = "libasan" in os.environ.get("LD_PRELOAD", "")
 
 LOOPS = ["asyncio"]
@@ -224,6 +226,25 @@ def resident_bytes() -> int:
 def functions_in(exception: BaseException) -> list[str]:
     """The Python functions in the traceback of an exception, from the outermost to where it was raised."""
     return [entry.name for entry in traceback.extract_tb(exception.__traceback__)]
+
+
+class NotPermitted(Exception):
+    """This process may not be read by another one."""
+
+
+def asyncio_tool(command: str) -> str:
+    """What `python -m asyncio COMMAND` (3.14) prints of this process, which stands still meanwhile."""
+    result = subprocess.run(
+        [sys.executable, "-m", "asyncio", command, str(os.getpid())],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    if result.returncode != 0 and ("permission" in result.stdout or "not permitted" in result.stdout):
+        raise NotPermitted(result.stdout)
+    assert result.returncode == 0, f"status {result.returncode}\n{result.stdout}\n{result.stderr}"
+    return result.stdout
 
 
 def run_python(code: str, *options: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <coroutine>
 #include <stdexcept>
 #include <thread>
 #include <unistd.h>
@@ -76,6 +77,29 @@ private:
     std::thread thread_;
 };
 
+/// Not of this library: a thread resumes whoever awaits it.
+class others_awaitable {
+public:
+    others_awaitable(int value, int microseconds) noexcept : value_(value), microseconds_(microseconds) {}
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> waiting) const {
+        std::thread([waiting, time = std::chrono::microseconds(microseconds_)] {
+            std::this_thread::sleep_for(time);
+            waiting.resume();
+        }).detach();
+    }
+    int await_resume() const {
+        if (value_ < 0) {
+            throw std::out_of_range("negative");
+        }
+        return value_;
+    }
+
+private:
+    int value_;
+    int microseconds_;
+};
+
 } // namespace
 
 std::int64_t in_flight() { return flying; }
@@ -95,6 +119,38 @@ task<int> answer_of_thread(int value, int microseconds) {
         callback(value);
     }).detach();
     co_return co_await done;
+}
+
+task<int> others_answer(int value, int microseconds) {
+    const flight counted;
+    co_return co_await others_awaitable(value, microseconds);
+}
+
+task<int> others_answer_or_limit(int limit, int microseconds) {
+    co_return co_await isthmus::with_timeout(std::chrono::milliseconds(limit),
+                                             isthmus::from_awaitable(others_awaitable(1, microseconds)));
+}
+
+namespace {
+task<int> wait_for(isthmus::event flag) {
+    const flight counted;
+    co_await flag.wait();
+    co_return 1;
+}
+} // namespace
+
+task<int> wait_for_event(int waiters, int microseconds) {
+    isthmus::event flag;
+    std::thread([flag, microseconds]() mutable {
+        std::this_thread::sleep_for(std::chrono::microseconds(microseconds));
+        flag.set();
+    }).detach();
+    std::vector<task<int>> all;
+    for (int i = 0; i < waiters; ++i) {
+        all.push_back(wait_for(flag));
+    }
+    const std::vector<int> results = co_await isthmus::when_all(std::move(all));
+    co_return static_cast<int>(results.size());
 }
 
 task<std::string> fail(int milliseconds, std::string text) {

@@ -20,6 +20,11 @@ isthmus::task<int> first_of(int a, int b);
 isthmus::task<int> failing_group(int count);
 isthmus::task<int> cannot_be_cancelled(int milliseconds);
 isthmus::task<int> many_answers(int count);
+/// An awaitable of another library, which a thread resumes: as a task, and one that awaits it.
+isthmus::task<int> others_answer(int value, int microseconds);
+isthmus::task<int> others_answer_or_limit(int limit, int microseconds);
+/// The thread sets an event after a while; many tasks wait for it.
+isthmus::task<int> wait_for_event(int waiters, int microseconds);
 
 /// How many operations are in flight, and how many tasks have noted that they were cancelled.
 std::int64_t in_flight();

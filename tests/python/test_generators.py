@@ -735,6 +735,10 @@ def test_random_programs(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 ABOUT_ITS_TYPE = {
     "SignalAndYieldFromTest.test_raise_and_yield_from",  # its helper in C takes an exact generator
+    # The frame is made when it is asked for, and has no variables; the code does nothing.
+    "GeneratorTest.test_close_clears_frame",
+    "ModifyUnderlyingIterableTest.test_modify_f_locals",
+    "ModifyUnderlyingIterableTest.test_new_gen_from_gi_code",
 }
 
 
@@ -758,5 +762,5 @@ def test_cpythons_own_tests_with_a_pass_through() -> None:
 
     cpp, native = run("cpp"), run("native")
     assert cpp["ran"] == native["ran"] > 25
-    failed = {name: text for name, text in cpp["failed"].items() if name not in native["failed"]}
+    failed = {name.split()[0]: text for name, text in cpp["failed"].items() if name not in native["failed"]}
     assert failed.keys() <= ABOUT_ITS_TYPE, failed

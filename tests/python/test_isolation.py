@@ -49,7 +49,7 @@ def test_a_chain_across_modules_ends_as_one() -> None:
         assert awaited.calls == [("next",), call]
 
 
-def test_through_python_objects_each_boundary_is_a_step() -> None:
+def test_through_python_objects_all_is_the_same() -> None:
     """A coroutine object is awaited as the interpreter awaits it, of whichever module it is."""
     awaited = Recorder(1, 2, result="end")
     inner = raw_isolation_twin.pass_through(awaited)
@@ -124,7 +124,8 @@ async def work(rounds):
 def interpreters(code: str) -> str:
     """Runs a program that can make interpreters, with GILs of their own where there are such; what it printed."""
     prelude = f"INSIDE = {INSIDE!r}\n{INTERPRETERS}"
-    result = run_python(prelude + code)
+    # 3.14 warns if an interpreter is left to the exit.
+    result = run_python(prelude + code, "-W", "ignore:remaining subinterpreters:RuntimeWarning")
     assert result.stderr == "", result.stderr
     return result.stdout
 

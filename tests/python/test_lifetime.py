@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import inspect
 import os
 import re
 import sys
@@ -16,6 +17,7 @@ import pytest
 import raw_lifetime
 import raw_protocol
 from support import (
+    FREE_THREADED,
     GUARDS,
     LOOPS,
     RERAISE,
@@ -208,6 +210,7 @@ def test_12_5_ten_thousand_abandoned_tasks_are_collected(language: Any) -> None:
     assert alive == []
 
 
+@pytest.mark.skipif(FREE_THREADED, reason="conftest.py says why nothing must be frozen there")
 def test_12_5_frozen_garbage_is_left_alone(language: Any) -> None:
     log: list[str] = []
     coroutine = language.guarded(awaited := Recorder(1), log)
@@ -321,7 +324,7 @@ def test_12_5_nothing_is_seen_of_a_running_chain() -> None:
     coroutine = raw_lifetime.show([thing, thing], look, [])
     coroutine.send(None)
     assert sights == [[]]
-    assert seen(coroutine) == [look, thing, thing]
+    assert seen(coroutine) == [thing, thing, look]
     coroutine.close()
 
 
@@ -498,6 +501,78 @@ def test_11_3_11_5_the_warning_of_one_that_dies_through_others(language: Any) ->
         assert warning.source.cr_origin[0][0] == __file__  # type: ignore[union-attr]
 
 
+def test_12_1_12_3_memory_that_is_used_again_has_no_past() -> None:
+    """The memory of a coroutine object is kept for the next one: its finalizer must run too."""
+    for i in range(200):
+        log: list[str] = []
+        coroutine = raw_protocol.guarded(Iterator(1), log)
+        assert (coroutine.__name__, coroutine.__qualname__, coroutine.cr_origin) == ("guarded", "guarded", None)
+        assert inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED
+        assert weakref.getweakrefcount(coroutine) == 0
+        assert gc.is_tracked(coroutine)
+        assert not gc.is_finalized(coroutine)
+        died = weakref.ref(coroutine)
+        coroutine.__name__ = coroutine.__qualname__ = "changed"
+        coroutine.send(None)
+        if i % 3 == 0:
+            with pytest.raises(StopIteration):
+                coroutine.send(None)
+        del coroutine  # at times in the middle
+        assert died() is None
+        assert log == GUARDS
+
+
+def test_14_5_a_result_dies_with_its_last_reference() -> None:
+    """Before 3.15 `await` takes results from a StopIteration, which is kept to be raised again, but not what it had."""
+
+    async def awaits() -> tuple[Any, Any]:
+        local = Thing()
+        result = await raw_protocol.value(Thing())
+        return weakref.ref(result), weakref.ref(local)
+
+    for _ in range(3):
+        result, local = finish(awaits())
+        assert result() is None
+        assert local() is None  # the awaiting frame, through a traceback
+
+
+def test_2_5_14_5_each_result_is_its_own() -> None:
+    things = [Thing(), (1, 2), KeyError(3), Thing()]
+    kept = []
+    for thing in things:
+        try:
+            raise ZeroDivisionError
+        except ZeroDivisionError as context:
+            with pytest.raises(StopIteration) as raised:
+                next(raw_protocol.value(thing))
+            assert raised.value.__context__ is context
+        with pytest.raises(StopIteration) as again:
+            next(raw_protocol.value(thing))
+        assert again.value.__context__ is None
+        again.value.add_note("kept")
+        kept += [raised.value, again.value]
+        finish(raw_protocol.value(Thing()))
+    assert [e.value for e in kept] == [thing for thing in things for _ in range(2)]
+    assert [e.args for e in kept] == [(thing,) for thing in things for _ in range(2)]
+    assert len(set(map(id, kept))) == len(kept)
+
+
+def test_14_5_a_result_whose_end_awaits() -> None:
+    """While the last result is let go of, the next ones come."""
+    results = []
+
+    class Last:
+        def __del__(self) -> None:
+            results.append(finish(awaits(5)))
+
+    async def awaits(result: object) -> Any:
+        return await raw_protocol.value(result)
+
+    finish(awaits(Last()))
+    assert results == [5]
+    assert finish(awaits(6)) == 6
+
+
 def test_12_5_resurrection_by_the_report_of_an_error(language: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The hook keeps what dies (until 3.13): it can be used, and is not finalised again."""
     saved: list[Any] = []
@@ -533,7 +608,8 @@ def test_death_in_another_thread(language: Any) -> None:
     thread = threading.Thread(target=cell.clear)
     thread.start()
     thread.join()
-    assert log == [thread.ident]
+    # Without a GIL, what dies on another thread than its own is left to that.
+    assert log == [threading.get_ident() if FREE_THREADED else thread.ident]
 
 
 # ---- other threads, without the GIL --------------------------------------------------------------
@@ -644,6 +720,8 @@ def test_a_cpp_coroutine_that_dies_elsewhere() -> None:
 
 def test_many_threads_resume_and_destroy(language: Any) -> None:
     """With a switch of threads wherever one can be."""
+    if FREE_THREADED and language is native:
+        pytest.skip("CPython 3.13 crashes if threads share a coroutine of its own")
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     finished: list[int] = []
@@ -837,7 +915,10 @@ for c in (held, cleaning):
     c.send(None)
 del c
 """
-    assert at_exit(code).split() == ["gone", "cleanup"]
+    printed = at_exit(code).split()
+    assert printed == ["gone", "cleanup"] or (
+        FREE_THREADED and printed == ["cleanup", "gone"]
+    )  # the order is CPython's
 
 
 def test_exit_with_unstarted_coroutines() -> None:
@@ -848,6 +929,9 @@ def test_exit_with_unstarted_coroutines() -> None:
 
 def test_exit_in_the_middle_of_a_loop() -> None:
     code = """
+import warnings
+warnings.simplefilter("ignore", ResourceWarning)  # debug builds show it: the loop is never closed
+
 async def main():
     loop = asyncio.get_running_loop()
     global tasks
@@ -1132,8 +1216,13 @@ def growth(work: Callable[[Any], None], rounds: int) -> Growth:
     flat = [None, True, 1, raw_protocol, Boom, type(raw_protocol_coroutine())]
 
     def state() -> tuple[int, int, list[int]]:
+        if VERSION >= (3, 13):
+            sys._clear_internal_caches()  # type: ignore[attr-defined,unused-ignore]
         collect()
-        return sys.getallocatedblocks(), len(gc.get_objects()), [sys.getrefcount(thing) for thing in flat]
+        counts = [sys.getrefcount(thing) for thing in flat]
+        if hasattr(sys, "gettotalrefcount"):  # debug builds; there the caches count, which hold names of attributes
+            counts.append(sys.gettotalrefcount())
+        return sys.getallocatedblocks(), len(gc.get_objects()), counts
 
     for _ in range(5):
         work(raw_protocol)

@@ -25,7 +25,19 @@ import pytest
 import raw_protocol
 import routes
 import test_protocol
-from support import VERSION, Boom, Iterator, Recorder, collect, finish, functions_in, outcome, run
+from support import (
+    VERSION,
+    Boom,
+    Iterator,
+    NotPermitted,
+    Recorder,
+    asyncio_tool,
+    collect,
+    finish,
+    functions_in,
+    outcome,
+    run,
+)
 
 ROUTE = raw_protocol.native_route
 SOURCE = Path(__file__).parent / "raw_protocol.cpp"
@@ -51,6 +63,9 @@ NOT_RUN = {  # they fail in the same way, and leave something behind; see below
     "test_5_13_old_traceback_entries_stay_below_the_new_ones",
     "test_5_22_an_error_of_the_lookup_goes_to_the_driver",
 }
+if hasattr(sys, "gettotalrefcount"):
+    NOT_RUN.add("test_4_4_thrown_before_the_start")  # that bug fails an assertion of CPython's debug build
+    del DIFFERS["test_4_4_thrown_before_the_start"]
 
 
 @pytest.fixture
@@ -110,7 +125,7 @@ def test_it_cannot_be_what_await_returns() -> None:
     coroutine = ROUTE.value(1)
     text = "__await__() returned a coroutine"
     if VERSION >= (3, 15):
-        text = "Cls.__await__() must return an iterator, not coroutine"
+        text = f"{__name__}.{Cls.__qualname__}.__await__() must return an iterator, not coroutine"
     with pytest.raises(TypeError, match=f"^{re.escape(text)}$"):
         native.pass_through(Cls()).send(None)
     coroutine.close()
@@ -407,10 +422,67 @@ def test_it_is_collected_in_a_cycle(bindings: Any) -> None:
     assert log == ["inner guard", "outer guard"]
 
 
+# ---- as another process sees them -----------------------------------------------------------------
+
+
+def tool(command: str) -> list[str]:
+    try:
+        return asyncio_tool(command).splitlines()
+    except NotPermitted:
+        pytest.skip("the system does not let a process read the memory of another one (ptrace)")
+
+
+@pytest.mark.skipif(VERSION < (3, 14), reason="python -m asyncio ps is new in 3.14")
+def test_another_process_sees_the_tasks() -> None:
+    """`python -m asyncio ps` and `pstree` name native coroutines as they name Python's own, down to the first C++ one;
+    of other C++ coroutines they know that they are a task's, and which task awaits which."""
+
+    async def main() -> None:
+        future = asyncio.get_running_loop().create_future()
+
+        def start(name: str, coroutine: Any) -> asyncio.Task[Any]:
+            return asyncio.create_task(coroutine, name=name)
+
+        alone = start("alone", ROUTE.pass_through(future))
+        awaited = start("awaited", native.pass_through(ROUTE.pass_through(native.pass_through(future))))
+        outer = start("outer", raw_protocol.pass_through(future))
+        inner = start("inner", native.guarded(raw_protocol.pass_through(future), []))
+        waits = [start("waits", ROUTE.pass_through(alone)), start("waits-too", raw_protocol.pass_through(alone))]
+        await asyncio.sleep(0)
+        ps, tree = tool("ps"), tool("pstree")
+        future.set_result(None)
+        await asyncio.gather(alone, awaited, outer, inner, *waits)
+
+        def row(task: str, awaited_by: str = "") -> list[str]:
+            """The columns after the task's name: its coroutines, those that await it, and the name of their task."""
+            rows = [re.split(" {2,}", line.rstrip()) for line in ps[2:] if line]
+            (found,) = (row[3:-1] for row in rows if row[2] == task and (not awaited_by or row[-2] == awaited_by))
+            return found
+
+        assert row("alone", "waits") == ["pass_through", "pass_through", "waits"]
+        assert row("alone", "waits-too") == ["pass_through", "waits-too"]
+        assert row("awaited") == ["pass_through -> pass_through"]
+        assert row("outer") == []
+        assert row("inner") == ["guarded"]
+
+        entry = re.compile(rf"pass_through {re.escape(str(SOURCE))}:\d+$")
+        at = next(i for i, line in enumerate(tree) if line.endswith("(T) waits"))
+        assert entry.search(tree[at + 1])
+        assert tree[at + 2].endswith("(T) alone")
+        assert entry.search(tree[at + 3])
+        at = next(i for i, line in enumerate(tree) if line.endswith("(T) waits-too"))
+        assert tree[at + 1].endswith("(T) alone")
+
+    asyncio.run(main())
+
+
 # ---- the documentation ---------------------------------------------------------------------------
 
 
 def test_the_table_in_the_documentation() -> None:
-    """`python tests/python/routes.py` prints it."""
+    """`python tests/python/routes.py` prints it, without what only newer versions of CPython have."""
     documentation = Path(__file__).parents[2] / "docs/python.md"
-    assert routes.table() in documentation.read_text()
+    printed, written = routes.table().splitlines(), documentation.read_text().splitlines()
+    start = written.index(printed[0])
+    rows = written[start : written.index("", start)]
+    assert printed == [row for row in rows if row in printed or routes.PS not in row]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import raw_tasks as ext
+import sniffio
 import trio
 import uvloop
 
@@ -308,6 +309,261 @@ def test_descriptors_are_not_leaked(loop: Loop) -> None:
         loop.run(lambda: ext.nap(1, 1))
     gc.collect()
     assert len(os.listdir("/proc/self/fd")) <= before + 1
+
+
+def test_awaitables_of_other_libraries(loop: Loop) -> None:
+    async def main() -> list[int]:
+        with pytest.raises(IndexError, match="negative"):
+            await ext.others_answer(-1, 10)
+        with pytest.raises(TimeoutError):
+            await ext.others_answer_or_limit(1, 20_000)  # it cannot be cancelled, but is waited for
+        return [await ext.others_answer(each, each * 100) for each in range(20)]
+
+    assert loop.run(main) == list(range(20))
+
+
+def test_cancelling_waits_for_awaitables_of_other_libraries(loop: Loop) -> None:
+    ended: list[float] = []
+
+    async def main() -> None:
+        async def waits() -> None:
+            start = time.monotonic()
+            try:
+                await ext.others_answer(1, 50_000)
+            except loop.cancelled:
+                ended.append(time.monotonic() - start)
+                raise
+
+        async with loop.background(waits) as cancel:
+            await loop.sleep(0.005)
+            cancel()
+
+    loop.run(main)
+    assert len(ended) == 1
+    assert ended[0] >= 0.05
+
+
+def test_awaitables_of_other_libraries_outlive_the_task() -> None:
+    async def main() -> None:
+        for i in range(100):
+            waits = ext.others_answer(1, i * 20)
+            with contextlib.suppress(StopIteration):  # the thread was faster
+                waits.send(None)
+            del waits
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.02)
+
+    asyncio.run(main())
+
+
+def test_events_are_set_by_threads(loop: Loop) -> None:
+    assert loop.run(lambda: ext.wait_for_event(100, 2000)) == 100
+
+
+def test_cancelling_what_waits_for_an_event(loop: Loop) -> None:
+    async def main() -> None:
+        async with loop.background(ext.wait_for_ever) as cancel:
+            await loop.sleep(0.002)
+            cancel()
+
+    loop.run(main)
+
+
+def test_each_operation_in_a_coroutine_that_knows_python(loop: Loop) -> None:
+    async def main() -> str:
+        read, write = os.pipe()
+        try:
+            log: str = await ext.each_directly(read, write)
+        finally:
+            os.close(read)
+            os.close(write)
+        return log
+
+    assert loop.run(main) == "slept, wrote, read, event, completion, py::completion, others, late"
+
+
+LIMITS = [ext.limit_await, ext.limit_coroutine, ext.limit_until]
+
+
+@pytest.mark.parametrize("limited", LIMITS)
+def test_a_limit_of_time_for_what_python_awaits(loop: Loop, limited: Callable[..., Coroutine[Any, Any, Any]]) -> None:
+    found: list[object] = []
+
+    async def nap(seconds: float) -> str:
+        try:
+            await loop.sleep(seconds)
+        except BaseException as error:
+            found.append(type(error))
+            raise
+        return "slept"
+
+    async def fail() -> None:
+        raise KeyError("own")
+
+    async def main() -> None:
+        assert await limited(10_000, nap(0)) == "slept"
+        with pytest.raises(TimeoutError, match="timed out"):
+            await limited(2, nap(10))
+        with pytest.raises(KeyError, match="own"):
+            await limited(10_000, fail())
+        with pytest.raises(TimeoutError):
+            await limited(-5, nap(10))
+        with pytest.raises(TypeError, match="can't be used in 'await' expression|can't be awaited"):
+            await limited(10_000, 3)
+        with pytest.raises(TimeoutError, match="timed out"):
+            await ext.limit_nothing(1, nap(10))
+        await loop.sleep(0.02)  # nothing of it cancels what comes later
+
+    loop.run(main)
+    assert found == [loop.cancelled] * 3
+
+
+def test_a_limit_that_is_cancelled_lets_the_cancellation_pass(loop: Loop) -> None:
+    seen: list[object] = []
+
+    async def main() -> None:
+        async def waits() -> None:
+            try:
+                await ext.limit_await(10_000, loop.sleep(10))
+            except BaseException as error:
+                seen.append(type(error))
+                raise
+
+        async with loop.background(waits) as cancel:
+            await loop.sleep(0.002)
+            cancel()
+
+    loop.run(main)
+    assert seen == [loop.cancelled]
+
+
+def test_the_result_of_what_was_cancelled_in_vain_counts(loop: Loop) -> None:
+    async def stubborn() -> str:
+        try:
+            await loop.sleep(10)
+        except loop.cancelled:
+            if isinstance(loop, Trio):
+                raise  # trio's own must pass
+        return "stayed"
+
+    async def main() -> object:
+        try:
+            return await ext.limit_await(1, stubborn())
+        except TimeoutError:
+            return "timed out"
+
+    assert loop.run(main) == ("timed out" if isinstance(loop, Trio) else "stayed")
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "afterwards", "expected"),
+    [
+        (5, 10_000, 0, ["inner: cancelled", "outer: timed out"]),
+        (150, 5, 10_000, ["inner: timed out", "outer: timed out"]),
+        (10_000, 5, 1, ["inner: timed out", "outer: in time"]),
+    ],
+)
+def test_of_nested_limits_the_one_that_is_over_says_so(
+    loop: Loop, outer: int, inner: int, afterwards: int, expected: list[str]
+) -> None:
+    async def main() -> object:
+        return await ext.nested_scopes(outer, inner, afterwards, loop.sleep(100))
+
+    assert loop.run(main) == expected
+
+
+@pytest.mark.parametrize("limited", LIMITS)
+def test_a_limit_that_is_closed_limits_nothing(limited: Callable[..., Coroutine[Any, Any, Any]]) -> None:
+    async def main() -> str:
+        loop = asyncio.get_running_loop()
+        closed = limited(10, loop.create_future())
+        closed.send(None)
+        closed.close()
+        ext.drop_limited(10, loop.create_future())
+        await asyncio.sleep(0.03)
+        return "not cancelled"
+
+    assert asyncio.run(main()) == "not cancelled"
+
+
+def test_a_limit_needs_a_loop() -> None:
+    async def never() -> None:
+        raise AssertionError
+
+    waits = never()
+    with pytest.raises(RuntimeError, match="needs a running event loop: asyncio, uvloop or trio"):
+        ext.limit_await(1, waits).send(None)
+    waits.close()
+
+
+def test_a_limit_needs_a_task_of_asyncio() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        over = loop.create_future()
+
+        def outside_of_a_task() -> None:
+            with pytest.raises(RuntimeError, match="inside a task"):
+                ext.limit_await(1, over).send(None)
+            over.set_result(None)
+
+        loop.call_soon(outside_of_a_task)
+        await over
+
+    asyncio.run(main())
+
+
+def test_the_loop_is_found_as_sniffio_finds_it(loop: Loop) -> None:
+    """By the thread's variable, then by the context's, then asyncio's own; an unknown one is named."""
+
+    async def main() -> None:
+        waits = ext.nap(1, 1)
+        outer, sniffio.thread_local.name = sniffio.thread_local.name, "curio"
+        try:
+            with pytest.raises(RuntimeError, match="asyncio, uvloop or trio; this is curio"):
+                waits.send(None)
+        finally:
+            sniffio.thread_local.name = outer
+        if not isinstance(loop, Trio):
+            token = sniffio.current_async_library_cvar.set("curio")
+            with pytest.raises(RuntimeError, match="this is curio"):
+                ext.nap(1, 1).send(None)
+            sniffio.current_async_library_cvar.set("asyncio")
+            assert await ext.nap(1, 2) == 2
+            sniffio.current_async_library_cvar.reset(token)
+        assert await ext.nap(1, 3) == 3
+
+    loop.run(main)
+
+
+def test_trio_is_not_asked_under_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its answer would be an exception, for each operation."""
+    trio.run(lambda: ext.nap(1, 1))  # so that it is known
+    asked: list[None] = []
+    monkeypatch.setattr(trio.lowlevel, "current_task", lambda: asked.append(None))
+    assert asyncio.run(ext.nap(1, 5)) == 5
+    assert asked == []
+
+
+def test_trio_as_a_guest_of_asyncio() -> None:
+    """Two loops on one thread: each task waits on its own."""
+
+    async def naps() -> int:
+        total = 0
+        for _ in range(20):
+            total += await ext.nap(1, 1)
+        return total
+
+    async def host() -> tuple[int, int]:
+        loop = asyncio.get_running_loop()
+        over: asyncio.Future[Any] = loop.create_future()
+        trio.lowlevel.start_guest_run(
+            naps,
+            run_sync_soon_threadsafe=loop.call_soon_threadsafe,
+            done_callback=over.set_result,
+        )
+        return await naps(), (await over).unwrap()
+
+    assert asyncio.run(host()) == (20, 20)
 
 
 def test_11_1_11_2_only_python_says_that_a_task_was_never_awaited() -> None:

@@ -33,6 +33,9 @@ inline misuse begin(frame* const& root, activation& step) noexcept {
             return misuse::already_executing;
         }
         detach(*f);
+        if (step.observer == nullptr) {
+            split(*f);
+        }
     }
     const chain_link link = f->link();
     if (link.runs()) [[unlikely]] {
@@ -88,8 +91,8 @@ inline void hand_over(frame& ended) noexcept {
     if (native_link* const link = ended.up; link != nullptr && link->attached) {
         link->attached = false;
         frame* const awaiter = link->parent;
-        if (link->passes_errors && ended.error) [[unlikely]] {
-            link->failed = true; // the driver consults the link, which passes the error on
+        if (link->told != native_link::ends::none && (ended.error || link->translates())) [[unlikely]] {
+            link->ended = true; // the driver consults the link
         } else {
             awaiter->awaiting = nullptr;
         }
@@ -121,15 +124,20 @@ inline void native_link::attach(frame& awaiter, frame& target) noexcept {
     next = std::exchange(target.up, this);
     attached = true;
     awaiter.awaiting = this;
-    const chain_link link = target.link();
-    step.leaf = link.created() ? &target : link.leaf();
+    step.leaf = &target;
+    if (!target.created()) [[unlikely]] {
+        if (step.observer == nullptr) {
+            split(target);
+        }
+        step.leaf = target.leaf_at_rest();
+    }
     step.leaf->join(step);
     target.follow(*step.leaf); // no longer created; a root at rest no longer
 }
 
 /// The child is not in this chain: it is gone, or somebody else drives or awaits it, or it is at rest (7.9).
 inline void native_link::advance(activation& step) noexcept {
-    if (failed) {
+    if (ended) { // in an error, which passes through
         const std::exception_ptr error = std::move(child->error);
         destroy(*child);
         finish(error);

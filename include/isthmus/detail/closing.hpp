@@ -24,6 +24,16 @@ inline void raise_in(frame& f, activation& step, bool passes_errors) noexcept {
 /// Whether `f` is suspended in the co_await of a nothrow().
 inline bool passes_errors(const frame& f) noexcept { return f.awaiting != nullptr && f.awaiting->passes_errors; }
 
+inline std::exception_ptr native_link::take_closed(frame& closed, activation& step) noexcept {
+    if (step.yielded != nullptr) {
+        const at_rest guard{closed, step}; // it stays suspended, detached
+        return make_misuse(misuse::ignored_generator_exit, closed.kind);
+    }
+    std::exception_ptr error = std::move(closed.error);
+    destroy(closed);
+    return error && !is_generator_exit(error) ? error : nullptr;
+}
+
 /// GeneratorExit goes level by level (5.23, 6.9, 6.13): closes each level below `root`, from the leaf up, as a root
 /// of its own. `root` must count as running. Returns the error that `root` gets instead of the GeneratorExit, or
 /// null. Afterwards `root` is its own leaf.
@@ -32,27 +42,19 @@ inline std::exception_ptr close_below(frame& root, frame* level) noexcept {
     std::exception_ptr error = level->awaiting != nullptr ? level->awaiting->close() : nullptr;
     level->awaiting = nullptr;
     while (level != &root) {
-        frame* const awaiter = level->up->parent;
+        native_link& link = *level->up;
+        frame* const awaiter = link.parent;
         {
             const chain_lock lock;
-            level->up->attached = false;
+            link.attached = false;
         }
         const std::exception_ptr injected = error ? std::move(error) : std::make_exception_ptr(generator_exit());
-        error = nullptr;
         activation step;
         step.leaf = level;
         step.injected = &injected;
         step.observer = root.step().observer;
         raise_in(*level, step, passes);
-        if (step.yielded != nullptr) {
-            const at_rest guard{*level, step}; // it stays suspended, detached
-            error = make_misuse(misuse::ignored_generator_exit, level->kind);
-        } else {
-            if (level->error && !is_generator_exit(level->error)) {
-                error = level->error;
-            }
-            destroy(*level);
-        }
+        error = link.take_closed(*level, step);
         passes = passes_errors(*awaiter);
         awaiter->awaiting = nullptr;
         level = awaiter;
@@ -93,13 +95,7 @@ inline std::exception_ptr native_link::close() noexcept {
         return nullptr;
     }
     throw_step(f, step, std::make_exception_ptr(generator_exit()));
-    if (step.yielded != nullptr) {
-        const at_rest guard{f, step};
-        return make_misuse(misuse::ignored_generator_exit, f.kind);
-    }
-    std::exception_ptr error = std::move(f.error);
-    destroy(f);
-    return error && !is_generator_exit(error) ? error : nullptr;
+    return native_link::take_closed(f, step);
 }
 
 } // namespace isthmus::inline v1::detail

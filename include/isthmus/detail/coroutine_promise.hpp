@@ -3,6 +3,7 @@
 #pragma once
 
 #include "access.hpp"
+#include "cpp_awaitable.hpp"
 #include "promise.hpp"
 
 #include <coroutine>
@@ -107,8 +108,22 @@ private:
             [&]() -> iterator { return source::begin(std::forward<T>(awaited)); });
     }
 
+    /// What is awaitable by C++'s own rules resumes whoever awaits it by itself, which a driver has to know.
     template <class T>
-        requires(!names_awaiter<T> && !has_await<T> && !observed<T>)
+        requires(!names_awaiter<T> && !has_await<T> && !observed<T> && cpp_awaitable<T>)
+    auto awaiter_for(T&& awaited) {
+        if constexpr (takes_awaitables<Yield>) {
+            return awaitable_boundary<Yield>::await(std::forward<T>(awaited));
+        } else {
+            static_assert(!std::is_same_v<T, T>,
+                          "isthmus: this type resumes whoever awaits it by itself: an isthmus::task can await it, with "
+                          "<isthmus/from_awaitable.hpp>, and a py::coroutine, but not this coroutine");
+            return refused_awaiter();
+        }
+    }
+
+    template <class T>
+        requires(!names_awaiter<T> && !has_await<T> && !observed<T> && !cpp_awaitable<T>)
     auto awaiter_for(T&&) {
         if constexpr (any_generator<std::remove_reference_t<T>>) {
             static_assert(!std::is_same_v<T, T>,

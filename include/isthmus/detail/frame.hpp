@@ -82,6 +82,8 @@ struct delegate {
     virtual void destroy_awaited() noexcept {}
     /// What is awaited, if it is a frame, else null.
     virtual frame* awaited_frame() const noexcept { return nullptr; }
+    /// The frame that comes next in the chain, null if this is the end of it.
+    virtual const frame* next_level() const noexcept { return nullptr; }
     /// What is awaited, if it is an object of the layer above, else null. Its owner is this delegate.
     virtual void* awaited_object() const noexcept { return nullptr; }
     /// The type of what is awaited, for people to read. Its layer's lock must be held, Python's GIL say.
@@ -134,7 +136,8 @@ struct frame {
     std::source_location where;   ///< the coroutine function
     std::uint32_t line = 0;       ///< of the co_await or co_yield that it came to last
     frame_kind kind = frame_kind::coroutine;
-    bool noted = false; ///< it is a noted_frame, in whose notes the layer of its Yield type has to look
+    bool noted = false;          ///< it is a noted_frame, in whose notes the layer of its Yield type has to look
+    bool awaits_objects = false; ///< that layer has native_links that translate
 
     chain_link link() const noexcept { return chain_link(link_.load(std::memory_order_relaxed)); }
     bool created() const noexcept { return link().created(); }
@@ -163,10 +166,13 @@ private:
 /// of the parent's chain; while not (somebody else drives the child just now), the parent is the leaf of its chain and
 /// consults this delegate.
 struct native_link : delegate {
+    enum class ends : std::uint8_t { none, errors, all };
+
     frame* child = nullptr; ///< null once the child is gone
     native_link* next = nullptr;
     bool attached = false;
-    bool failed = false;           ///< the child has ended in an error, which passes through
+    ends told = ends::none;        ///< which ends of the child advance() deals with, before `parent` is resumed
+    bool ended = false;            ///< such an end has come
     misuse failure = misuse::none; ///< why awaiting cannot go on, for await_resume
     const frame_kind child_kind;   ///< known also when the child is gone
     const misuse gone;             ///< what that is then; none for a generator, whose result is empty
@@ -178,28 +184,44 @@ struct native_link : delegate {
     void attach(frame& awaiter, frame& target) noexcept;
     /// Undoes attach(): the child is left to itself.
     void forget() noexcept;
+    /// Whether the child belongs to an object of the layer above, in whose terms `parent` gets all that comes of it.
+    bool translates() const noexcept { return told == ends::all; }
+    /// As of a delegate. No end in an error resumes `parent`.
+    void pass_errors() noexcept {
+        passes_errors = true;
+        told = translates() ? ends::all : ends::errors;
+    }
 
-    void advance(activation& step) noexcept final;
-    std::exception_ptr close() noexcept final;
-    void destroy_awaited() noexcept final;
-    frame* awaited_frame() const noexcept final { return child; }
-    std::string awaited_type() const final { return child_kind == frame_kind::coroutine ? "coroutine" : "generator"; }
+    void advance(activation& step) noexcept override;
+    std::exception_ptr close() noexcept override;
+    void destroy_awaited() noexcept override;
+    frame* awaited_frame() const noexcept override { return child; }
+    const frame* next_level() const noexcept final { return attached ? child : nullptr; }
+    std::string awaited_type() const override {
+        return child_kind == frame_kind::coroutine ? "coroutine" : "generator";
+    }
+    /// The child, part of a chain that is being closed, was resumed by `step` to end. Takes what came of that; returns
+    /// the error for `parent`, null if there is none.
+    virtual std::exception_ptr take_closed(frame& closed, activation& step) noexcept;
 };
 
-/// A delegate to what is no frame: the error that it ends in is kept here.
-struct failing_delegate : delegate {
+/// A delegate that keeps the error which what is awaited has ended in.
+template <class Delegate>
+struct failing : Delegate {
+    using Delegate::Delegate;
+
     /// The error that await_resume() would throw, which counts as delivered then; null if there is none.
     std::exception_ptr take_failure() noexcept {
-        activation& step = parent->step();
+        activation& step = this->parent->step();
         return step.injected != nullptr ? step.take_injected() : std::exchange(error_, nullptr);
     }
 
 protected:
-    ~failing_delegate() = default;
+    ~failing() = default;
 
     /// finish(), which keeps the error for await_resume().
     bool end(const std::exception_ptr& error) noexcept {
-        const bool resumed = finish(error);
+        const bool resumed = this->finish(error);
         if (resumed && error) {
             error_ = error;
         }
@@ -215,6 +237,7 @@ protected:
 private:
     std::exception_ptr error_;
 };
+using failing_delegate = failing<delegate>;
 
 inline bool frame::attached() const noexcept { return up != nullptr && up->attached; }
 
@@ -226,7 +249,7 @@ inline void frame::fail(std::exception_ptr left) noexcept {
         frame* awaiter = nullptr;
         {
             const chain_lock lock;
-            awaiter = attached() ? up->parent : nullptr;
+            awaiter = attached() && !up->translates() ? up->parent : nullptr;
         }
         if (awaiter != nullptr) {
             current.observer->arrives(*awaiter, error);

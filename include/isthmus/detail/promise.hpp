@@ -45,6 +45,13 @@ struct boundary {};
 template <class From, class To>
 concept crosses = requires { typename boundary<From, To>::crossed; };
 
+/// How a coroutine with this Yield awaits what is awaitable by C++'s own rules, where the layer that owns Yield knows:
+/// the same.
+template <class Yield>
+struct awaitable_boundary {};
+template <class Yield>
+concept takes_awaitables = requires { typename awaitable_boundary<Yield>::crossed; };
+
 template <class Return, class Yield, class Send>
 class promise_base;
 

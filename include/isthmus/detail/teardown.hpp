@@ -19,6 +19,17 @@ inline frame& root_of(frame& f) noexcept {
     return *level;
 }
 
+/// The nearest one above `f`, in a chain at rest or with `f` as its running leaf, that awaits an object of a layer
+/// above with `f` in its part of the chain. Null if there is none. O(levels between).
+inline native_link* translator_above(const frame& f) noexcept {
+    for (const frame* level = &f; level->attached(); level = level->up->parent) {
+        if (level->up->translates()) {
+            return level->up;
+        }
+    }
+    return nullptr;
+}
+
 /// Whether `f`, which has started, is running (clause 8.2: also while it waits for one that runs).
 inline bool is_running(frame& f) noexcept {
     const chain_lock lock;
@@ -46,6 +57,25 @@ inline void detach(frame& f) noexcept {
     f.up->attached = false;
     root.rest(f.up->parent);
     f.rest(leaf);
+}
+
+/// Where an object of a layer above is awaited, and its frames are part of the chain of `root`, which is at rest: they
+/// become a chain of their own, and that object is what the end of this one waits for. O(levels), where there can be
+/// such an object.
+inline void split(frame& root) noexcept {
+    if (!root.awaits_objects) [[likely]] {
+        return;
+    }
+    const chain_lock lock;
+    frame* first_of_object = nullptr;
+    for (frame* level = root.leaf_at_rest(); level != &root; level = level->up->parent) {
+        if (level->up->translates()) {
+            first_of_object = level;
+        }
+    }
+    if (first_of_object != nullptr) {
+        detach(*first_of_object);
+    }
 }
 
 inline void native_link::forget() noexcept {
@@ -81,9 +111,14 @@ inline void destroy(frame& f) noexcept {
 }
 
 /// Destroys a chain at rest, or a frame that never started, leaf first and in a loop: destructors that recursed
-/// would overflow the stack. What the leaf awaits, outside of the chain, comes first. `busy` has the guard.
+/// would overflow the stack. What the leaf awaits, outside of the chain, comes first. Objects of a layer above outlive
+/// it, unless they are owned here alone, and end in their own way. `busy` has the guard.
 inline void destroy_chain(frame& root, activation& busy) noexcept {
-    frame* level = root.created() ? &root : root.leaf_at_rest();
+    frame* level = &root;
+    if (!root.created()) {
+        split(root);
+        level = root.leaf_at_rest();
+    }
     root.join(busy); // whoever asks meanwhile sees a running coroutine
     busy.guard.unlock();
     if (level->awaiting != nullptr) {

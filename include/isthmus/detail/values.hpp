@@ -82,12 +82,19 @@ struct frame_notes {
     /// Whether a coroutine function with these parameters is to be noted, by a call of note() on its frame.
     template <class... Parameters>
     static constexpr bool noteworthy = false;
+    /// Whether that layer has native_links that translate.
+    static constexpr bool awaits_objects = false;
     void note() noexcept {}
 };
 
 /// A frame with its notes, where they are found whatever its Return and Send are.
 template <class Yield>
 struct noted_frame : frame {
+    noted_frame() noexcept {
+        if constexpr (frame_notes<Yield>::awaits_objects) {
+            this->awaits_objects = true;
+        }
+    }
     [[no_unique_address]] frame_notes<Yield> notes;
 };
 

@@ -61,8 +61,11 @@ inline object await_iterator_of(PyObject* awaited) {
                         (PyGen_CheckExact(iterator.ptr()) && is_iterable_coroutine(iterator.ptr()));
     if (native || !PyIter_Check(iterator.ptr())) {
 #if PY_VERSION_HEX >= 0x030F0000
-        PyErr_Format(PyExc_TypeError, "%s.__await__() must return an iterator, not %s", type->tp_name,
-                     Py_TYPE(iterator.ptr())->tp_name);
+        if (native) { // also if it is a generator
+            PyErr_Format(PyExc_TypeError, "%T.__await__() must return an iterator, not coroutine", awaited);
+        } else {
+            PyErr_Format(PyExc_TypeError, "%T.__await__() must return an iterator, not %T", awaited, iterator.ptr());
+        }
 #else
         if (native) {
             PyErr_SetString(PyExc_TypeError, "__await__() returned a coroutine");

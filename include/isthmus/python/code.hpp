@@ -88,17 +88,6 @@ inline PyObject* code_template(interpreter_state& state) noexcept {
     return coroutine ? keep_first(state.code_template, std::move(coroutine)) : nullptr;
 }
 
-/// A new reference to the value of a key; null, with or without an exception set, if there is none.
-inline object find_item(PyObject* dictionary, PyObject* key) noexcept {
-#if PY_VERSION_HEX >= 0x030D0000
-    PyObject* found = nullptr;
-    PyDict_GetItemRef(dictionary, key, &found);
-    return object::steal(found);
-#else
-    return object::borrow(PyDict_GetItemWithError(dictionary, key));
-#endif
-}
-
 /// What `co_flags` says of a coroutine function, a generator function, and one whose generators can be awaited.
 inline constexpr int coroutine_flags = CO_OPTIMIZED | CO_NEWLOCALS | CO_COROUTINE;
 inline constexpr int generator_flags = CO_OPTIMIZED | CO_NEWLOCALS | CO_GENERATOR;
@@ -108,18 +97,19 @@ inline constexpr int awaitable_generator_flags = generator_flags | CO_ITERABLE_C
 /// set, if it is in none.
 inline object module_of(const void* address) noexcept {
     Dl_info found{};
-    PyObject* const modules = PySys_GetObject("modules"); // PyImport_GetModuleDict() ends a process that is at its end
-    if (::dladdr(address, &found) == 0 || found.dli_fname == nullptr || modules == nullptr || !PyDict_Check(modules)) {
+    PyObject* const loaded = PySys_GetObject("modules"); // PyImport_GetModuleDict() ends a process that is at its end
+    if (::dladdr(address, &found) == 0 || found.dli_fname == nullptr || loaded == nullptr || !PyDict_Check(loaded)) {
         return object();
     }
     const object path = object::steal(PyUnicode_DecodeFSDefault(found.dli_fname));
+    const object key = object::steal(path ? PyUnicode_FromString("__file__") : nullptr);
+    const object modules = object::steal(key ? PyDict_Copy(loaded) : nullptr); // others may import meanwhile
     PyObject* name = nullptr;
     PyObject* module = nullptr;
     Py_ssize_t position = 0;
-    while (path && PyDict_Next(modules, &position, &name, &module)) {
-        PyObject* const file =
-            PyModule_Check(module) ? PyDict_GetItemString(PyModule_GetDict(module), "__file__") : nullptr;
-        if (file != nullptr && PyUnicode_Check(file) && PyUnicode_Compare(file, path.ptr()) == 0) {
+    while (modules && PyDict_Next(modules.ptr(), &position, &name, &module)) {
+        const object file = PyModule_Check(module) ? find_item(PyModule_GetDict(module), key.ptr()) : object();
+        if (file && PyUnicode_Check(file.ptr()) && PyUnicode_Compare(file.ptr(), path.ptr()) == 0) {
             return object::borrow(name);
         }
     }
@@ -153,7 +143,7 @@ inline object place_for(interpreter_state& state, const std::source_location& fu
     if (!key) {
         return object();
     }
-    if (object found = find_item(places, key.ptr())) {
+    if (object found = find_item(places, key.ptr()); found || PyErr_Occurred()) { // looking may fail for lack of stack
         return found;
     }
     const object code = code_like(copied, function, place.line, flags);

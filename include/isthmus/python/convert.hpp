@@ -159,15 +159,20 @@ struct borrows<void> : std::false_type {};
 template <class T>
 inline constexpr bool is_borrowed = borrows<T>::value;
 
+/// Of a closure it can be told before its type is complete, as where a lambda is a coroutine function.
+template <class T>
+concept has_call_operator = requires { &T::operator(); };
+
 /// Whether a parameter may be `self`: a reference or pointer to a class of the user's, and not to a Python object.
 template <class T, class Class = std::remove_cv_t<std::remove_pointer_t<std::remove_reference_t<T>>>>
-concept may_be_self = (std::is_reference_v<T> || std::is_pointer_v<T>) && std::is_class_v<Class> &&
-                      !is_standard<Class>() && !std::is_same_v<Class, PyObject> && !requires(Class& object) {
-                          { object.ptr() } -> std::convertible_to<PyObject*>;
-                      };
+concept may_be_self =
+    (std::is_reference_v<T> || std::is_pointer_v<T>) && std::is_class_v<Class> && !is_standard<Class>() &&
+    !std::is_same_v<Class, PyObject> && (has_call_operator<Class> || !requires(Class& object) {
+        { object.ptr() } -> std::convertible_to<PyObject*>;
+    });
 /// Whether it may be the closure of a lambda, after which comes what the lambda takes.
 template <class T>
-concept may_be_closure = may_be_self<T> && requires { &std::remove_cvref_t<T>::operator(); };
+concept may_be_closure = may_be_self<T> && has_call_operator<std::remove_cvref_t<T>>;
 
 /// Whether a coroutine function with these parameters, `self` and closures among them, borrows what was converted.
 template <class... Parameters>

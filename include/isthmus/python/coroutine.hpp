@@ -128,8 +128,8 @@ inline constexpr coroutine_operations operations{take_result<Return, Binding>, B
 /// The Python object of type `type` for a coroutine or generator, which is left empty. `Object` is a coroutine_object,
 /// or more, with a make_empty() for the rest.
 template <class Object = coroutine_object, frame_kind Kind, class Return, class Yield, class Send>
-object adopt(isthmus::detail::resumable<Kind, Return, Yield, Send>& source, PyTypeObject* type,
-             const coroutine_operations& known, object keep_alive, int policy) {
+object adopt(isthmus::detail::resumable<Kind, Return, Yield, Send>& source, interpreter_state& state,
+             PyTypeObject* type, const coroutine_operations& known, object keep_alive, int policy) {
     using isthmus::detail::frame_access;
     deferred_references::drain();
     frame* const f = frame_access::get(source);
@@ -152,7 +152,7 @@ object adopt(isthmus::detail::resumable<Kind, Return, Yield, Send>& source, PyTy
                          "a C++ generator that is running or being yielded from cannot become a Python object"));
         }
     }
-    auto* const self = PyObject_GC_New(Object, type);
+    Object* const self = allocate<Object>(state, type);
     object made = checked(reinterpret_cast<PyObject*>(self));
     self->root = nullptr;
     self->operations = &known;
@@ -183,7 +183,8 @@ object adopt(isthmus::detail::resumable<Kind, Return, Yield, Send>& source, PyTy
 /// the coroutine is running or awaited, a MemoryError.
 template <class Binding = detail::by_converter, class Return>
 object to_python(coroutine<Return>&& source, object keep_alive = object(), int policy = 0) {
-    return detail::adopt(source, detail::interpreter_state::get().coroutine_type, detail::operations<Return, Binding>,
+    detail::interpreter_state& state = detail::interpreter_state::get();
+    return detail::adopt(source, state, state.coroutine_type, detail::operations<Return, Binding>,
                          std::move(keep_alive), policy);
 }
 

@@ -9,13 +9,16 @@
 #include "turn.hpp"
 
 #include <exception>
+#include <iterator>
 #include <memory>
 #include <source_location>
+#include <type_traits>
 
 namespace isthmus::inline v1::py::detail {
 
 using isthmus::detail::frame_kind;
 using isthmus::detail::misuse;
+using isthmus::detail::native_link;
 
 /// What the maker of a Python object knows about the types of the coroutine or generator, and about its binding
 /// library.
@@ -45,6 +48,7 @@ struct coroutine_object {
     PyObject* name;       ///< null until somebody sets it; then not derived from `where` any more
     PyObject* qualname;
     PyObject* origin;
+    interpreter_state* state;
     int result_policy; ///< the binding library's return value policy, for take_result
     std::source_location where;
     [[no_unique_address]] turn whose_turn;
@@ -53,6 +57,38 @@ struct coroutine_object {
     bool is_generator() const noexcept { return operations->kind == frame_kind::generator; }
     PyObject* python() noexcept { return reinterpret_cast<PyObject*>(this); }
 };
+
+/// A new object, not tracked yet; only its `state` is set. Null with an exception set if there is no memory. The memory
+/// of coroutine objects is used again, as CPython does it with what it makes often.
+template <class Object>
+Object* allocate(interpreter_state& state, PyTypeObject* type) noexcept {
+#if !defined(Py_GIL_DISABLED)
+    if (std::is_same_v<Object, coroutine_object> && state.free_count != 0) {
+        return reinterpret_cast<Object*>(PyObject_Init(state.free_objects[--state.free_count], type));
+    }
+#endif
+    Object* const made = PyObject_GC_New(Object, type);
+    if (made != nullptr) {
+        made->state = &state;
+    }
+    return made;
+}
+
+/// Gives back the memory of a coroutine object, which is not tracked and whose fields are cleared. One whose finalizer
+/// has run keeps the mark of it, and is not used again.
+inline void deallocate_memory(PyObject* self) noexcept {
+    PyTypeObject* const type = Py_TYPE(self);
+#if !defined(Py_GIL_DISABLED)
+    interpreter_state& state = *coroutine_object::of(self)->state;
+    if (state.alive && state.free_count != std::size(state.free_objects) && !PyObject_GC_IsFinalized(self)) {
+        state.free_objects[state.free_count++] = self;
+        Py_DECREF(type);
+        return;
+    }
+#endif
+    PyObject_GC_Del(self);
+    Py_DECREF(type);
+}
 
 /// Takes what a finished frame returned, or raises what left it, and destroys it. Null: an exception is set.
 inline PyObject* finish(coroutine_object& self, frame& f, traceback_recorder& traceback) noexcept {
@@ -88,9 +124,11 @@ inline PySendResult settle_yield(coroutine_object& self, frame& f, activation& s
     return *result != nullptr ? PYGEN_NEXT : PYGEN_ERROR;
 }
 
-inline PySendResult settle(coroutine_object& self, frame& f, traced_step& step, PyObject** result) noexcept {
+/// What a step has given: what was yielded or returned, or an exception that is set.
+inline PySendResult settle(coroutine_object& self, frame& f, activation& step, traceback_recorder& traceback,
+                           PyObject** result) noexcept {
     if (step.yielded == nullptr) {
-        *result = finish(self, f, step.traceback);
+        *result = finish(self, f, traceback);
         return *result != nullptr ? PYGEN_RETURN : PYGEN_ERROR;
     }
     if (f.kind == frame_kind::generator) {
@@ -109,6 +147,34 @@ inline PySendResult settle(coroutine_object& self, frame& f, traced_step& step, 
         *result = Py_NewRef(Py_None);
     }
     return PYGEN_NEXT;
+}
+inline PySendResult settle(coroutine_object& self, frame& f, traced_step& step, PyObject** result) noexcept {
+    return settle(self, f, step, step.traceback, result);
+}
+
+/// What a step has given that was to close the coroutine (6). A new reference, or null with an exception set.
+inline PyObject* settle_closed(coroutine_object& self, frame& f, activation& step,
+                               traceback_recorder& traceback) noexcept {
+    PyObject* result = nullptr;
+    switch (settle(self, f, step, traceback, &result)) {
+    case PYGEN_NEXT:
+        Py_DECREF(result);
+        set_misuse(misuse::ignored_generator_exit, self.operations->kind);
+        return nullptr;
+    case PYGEN_RETURN:
+        if (PY_VERSION_HEX >= 0x030D0000) { // 6.3
+            return result;
+        }
+        Py_DECREF(result);
+        break;
+    case PYGEN_ERROR:
+        if (!PyErr_ExceptionMatches(PyExc_GeneratorExit)) {
+            return nullptr;
+        }
+        PyErr_Clear();
+        break;
+    }
+    Py_RETURN_NONE;
 }
 
 /// What every entry from Python begins with and ends with: the object outlives the step.
@@ -267,26 +333,7 @@ inline PyObject* close(PyObject* object_self, PyObject* = nullptr) noexcept {
     }
     frame& f = *self.root;
     isthmus::detail::throw_step(f, step, std::make_exception_ptr(generator_exit()));
-    PyObject* result = nullptr;
-    switch (settle(self, f, step, &result)) {
-    case PYGEN_NEXT:
-        Py_DECREF(result);
-        set_misuse(misuse::ignored_generator_exit, self.operations->kind);
-        return nullptr;
-    case PYGEN_RETURN:
-        if (PY_VERSION_HEX >= 0x030D0000) { // 6.3
-            return result;
-        }
-        Py_DECREF(result);
-        break;
-    case PYGEN_ERROR:
-        if (!PyErr_ExceptionMatches(PyExc_GeneratorExit)) {
-            return nullptr;
-        }
-        PyErr_Clear();
-        break;
-    }
-    Py_RETURN_NONE;
+    return settle_closed(self, f, step, step.traceback);
 }
 
 } // namespace isthmus::inline v1::py::detail

@@ -107,9 +107,15 @@ public:
     /// Where it was raised or made in C++; empty if it came from Python.
     const std::source_location& raised_at() const noexcept { return shared_->at; }
     /// Whether an `except` clause with this type or tuple of types would catch it.
-    bool matches(PyObject* type) const noexcept { return PyErr_GivenExceptionMatches(value().ptr(), type) != 0; }
+    bool matches(PyObject* type) const noexcept {
+        detail::check_gil("py::base_exception::matches()");
+        return PyErr_GivenExceptionMatches(value().ptr(), type) != 0;
+    }
     /// Makes it Python's current exception.
-    void restore() const noexcept { detail::set_raised(value()); }
+    void restore() const noexcept {
+        detail::check_gil("py::base_exception::restore()");
+        detail::set_raised(value());
+    }
     /// "Type: text". Made at the first call with the GIL; without it the text says so.
     const char* message() const noexcept {
         try {
@@ -161,6 +167,7 @@ public:
 
 private:
     static object make(PyObject* type, const char* text) {
+        detail::check_gil("making a py::error");
         const detail::saved_error outer;
         PyErr_SetString(type, text);
         return detail::take_raised();
@@ -219,6 +226,7 @@ inline std::exception_ptr to_exception_ptr(object raised, const std::source_loca
 
 /// Throws Python's current exception as a C++ one. Needs the GIL, and a current exception. `at` is for the traceback.
 [[noreturn]] inline void throw_raised(std::source_location at = std::source_location::current()) {
+    detail::check_gil("py::throw_raised()");
     object raised = detail::take_raised();
     if (!raised) {
         throw error(PyExc_SystemError, "isthmus: a Python call failed without an exception", at);
@@ -228,6 +236,7 @@ inline std::exception_ptr to_exception_ptr(object raised, const std::source_loca
 
 /// The result of a C API call: takes over `result`, or throws the current exception if it is null.
 inline object checked(PyObject* result, std::source_location at = std::source_location::current()) {
+    detail::check_gil("py::checked()");
     if (result == nullptr) [[unlikely]] {
         throw_raised(at);
     }
@@ -237,6 +246,7 @@ inline object checked(PyObject* result, std::source_location at = std::source_lo
 /// `raise exception from cause`: C++ sets neither `__context__` nor `__cause__` by itself. Needs the GIL.
 [[noreturn]] inline void raise_from(const base_exception& exception, const base_exception& cause,
                                     std::source_location at = std::source_location::current()) {
+    detail::check_gil("py::raise_from()");
     PyException_SetCause(exception.value().ptr(), Py_NewRef(cause.value().ptr()));
     PyException_SetContext(exception.value().ptr(), Py_NewRef(cause.value().ptr()));
     std::rethrow_exception(detail::to_exception_ptr(exception.value(), at));

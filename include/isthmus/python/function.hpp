@@ -22,10 +22,10 @@ namespace detail {
 struct function_object {
     PyObject_HEAD
     vectorcallfunc vectorcall;
-    PyObject* callable; ///< the binding library's function
-    PyObject* model;    ///< null until something is asked of it
+    PyObject* callable;           ///< the binding library's function
+    std::atomic<PyObject*> model; ///< null until something is asked of it
     PyObject* dictionary;
-    PyObject* replaced; ///< attributes of `callable` that were set here
+    std::atomic<PyObject*> replaced; ///< attributes of `callable` that were set here; null until one is
     PyObject* weak_references;
 
     static function_object& of(PyObject* self) noexcept { return *reinterpret_cast<function_object*>(self); }
@@ -43,14 +43,15 @@ inline PyObject* bind_function(PyObject* self, PyObject* target, PyObject*) noex
 /// An attribute of the model; `name` is a C string.
 inline PyObject* get_of_model(PyObject* self, void* name) noexcept {
     function_object& function = function_object::of(self);
-    if (function.model == nullptr) {
-        PyObject* const made = make_model(function.callable, self);
-        if (made == nullptr) {
+    PyObject* model = function.model.load(std::memory_order_acquire);
+    if (model == nullptr) {
+        object made = object::steal(make_model(function.callable, self));
+        if (!made) {
             return nullptr;
         }
-        Py_XSETREF(function.model, made); // meanwhile somebody else may have made one
+        model = keep_first(function.model, std::move(made));
     }
-    return PyObject_GetAttrString(function.model, static_cast<const char*>(name));
+    return PyObject_GetAttrString(model, static_cast<const char*>(name));
 }
 
 /// What the binding library's function answers. Not in the type's own table, since a type has such names itself. The
@@ -67,21 +68,24 @@ inline PyObject* get_attribute(PyObject* self, PyObject* name) noexcept {
         return PyObject_GenericGetAttr(self, name);
     }
     const function_object& function = function_object::of(self);
-    PyObject* const set = function.replaced != nullptr ? PyDict_GetItemWithError(function.replaced, name) : nullptr;
-    return set != nullptr ? Py_NewRef(set) : PyObject_GetAttr(function.callable, name);
+    if (PyObject* const replaced = function.replaced.load(std::memory_order_acquire)) {
+        if (object set = find_item(replaced, name); set || PyErr_Occurred()) {
+            return set.release();
+        }
+    }
+    return PyObject_GetAttr(function.callable, name);
 }
 inline int set_attribute(PyObject* self, PyObject* name, PyObject* value) noexcept {
     if (!is_forwarded(name) || value == nullptr) {
         return PyObject_GenericSetAttr(self, name, value);
     }
     function_object& function = function_object::of(self);
-    if (function.replaced == nullptr) {
-        function.replaced = PyDict_New();
+    PyObject* replaced = function.replaced.load(std::memory_order_acquire);
+    if (replaced == nullptr) {
+        object made = object::steal(PyDict_New());
+        replaced = made ? keep_first(function.replaced, std::move(made)) : nullptr;
     }
-    if (function.replaced == nullptr) {
-        return -1;
-    }
-    return PyDict_SetItem(function.replaced, name, value);
+    return replaced != nullptr ? PyDict_SetItem(replaced, name, value) : -1;
 }
 
 /// Pickled by its name, as functions are.
@@ -93,17 +97,17 @@ inline int traverse_function(PyObject* self, visitproc visit, void* arg) noexcep
     const function_object& function = function_object::of(self);
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(function.callable);
-    Py_VISIT(function.model);
+    Py_VISIT(function.model.load(std::memory_order_relaxed));
     Py_VISIT(function.dictionary);
-    Py_VISIT(function.replaced);
+    Py_VISIT(function.replaced.load(std::memory_order_relaxed));
     return 0;
 }
 
 /// `callable` stays, so that it can be called at any time: no cycle consists of such references alone.
 inline int clear_function(PyObject* self) noexcept {
-    Py_CLEAR(function_object::of(self).model);
+    Py_XDECREF(function_object::of(self).model.exchange(nullptr));
     Py_CLEAR(function_object::of(self).dictionary);
-    Py_CLEAR(function_object::of(self).replaced);
+    Py_XDECREF(function_object::of(self).replaced.exchange(nullptr));
     return 0;
 }
 
@@ -179,34 +183,36 @@ inline object make_function_type(const char* name, bool binds) {
 /// The type for what stands for `callable`. nanobind's stub generator knows functions by the name of their type, so
 /// that one is the same.
 inline object function_type_for(PyTypeObject* callable, bool binds) {
-    interpreter_state& state = interpreter_state::get();
-    if (state.function_types == nullptr) {
-        state.function_types = checked(PyDict_New()).release();
-    }
     std::string name = callable->tp_name;
     if (!std::string_view(name).starts_with("nanobind.")) {
         name = binds ? "isthmus.coroutine_method" : "isthmus.coroutine_function";
     }
-    if (PyObject* const found = PyDict_GetItemString(state.function_types, name.c_str())) {
-        return object::borrow(found);
+    PyObject* const types = interpreter_state::get().function_types;
+    const object key = checked(PyUnicode_FromString(name.c_str()));
+    if (object found = find_item(types, key.ptr())) {
+        return found;
     }
-    object made = make_function_type(name.c_str(), binds);
-    if (PyDict_SetItemString(state.function_types, name.c_str(), made.ptr()) != 0) {
+    if (PyErr_Occurred()) {
         throw_raised();
     }
-    return made;
+    const object made = make_function_type(name.c_str(), binds);
+    // While it was made, another thread may have done the same.
+    PyObject* const shared = PyDict_SetDefault(types, key.ptr(), made.ptr());
+    if (shared == nullptr) {
+        throw_raised();
+    }
+    return object::borrow(shared);
 }
 
 /// The binding library's function in one of as_coroutine_function()'s; null if it is something else. Borrowed.
 inline PyObject* unwrap_function(PyObject* function) {
-    interpreter_state& state = interpreter_state::get();
-    PyObject *name = nullptr, *type = nullptr;
-    for (Py_ssize_t i = 0; state.function_types != nullptr && PyDict_Next(state.function_types, &i, &name, &type);) {
-        if (type == reinterpret_cast<PyObject*>(Py_TYPE(function))) {
-            return function_object::of(function).callable;
-        }
+    PyTypeObject* const type = Py_TYPE(function);
+    const object name = checked(PyUnicode_FromString(type->tp_name));
+    const object known = find_item(interpreter_state::get().function_types, name.ptr());
+    if (PyErr_Occurred()) {
+        throw_raised();
     }
-    return nullptr;
+    return known.ptr() == reinterpret_cast<PyObject*>(type) ? function_object::of(function).callable : nullptr;
 }
 
 } // namespace detail

@@ -47,8 +47,9 @@ inline constexpr coroutine_operations generator_operations{
 
 template <bool Awaitable, class Binding, class Yield, class Send, class Return>
 object adopt_generator(generator<Yield, Send, Return>& source, object keep_alive, int policy) {
-    return adopt(source, interpreter_state::get().generator_type,
-                 generator_operations<Yield, Send, Return, Awaitable, Binding>, std::move(keep_alive), policy);
+    interpreter_state& state = interpreter_state::get();
+    return adopt(source, state, state.generator_type, generator_operations<Yield, Send, Return, Awaitable, Binding>,
+                 std::move(keep_alive), policy);
 }
 
 template <class Yield, class Send, class Return>

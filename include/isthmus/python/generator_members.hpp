@@ -31,7 +31,11 @@ inline PyObject* await_generator(PyObject* self) noexcept {
 
 inline PyMethodDef generator_methods[] = {
     {"send", generator_send, METH_O,
+#if PY_VERSION_HEX >= 0x030E0000
+     PyDoc_STR("send(value) -> send 'value' into generator,\nreturn next yielded value or raise StopIteration.")},
+#else
      PyDoc_STR("send(arg) -> send 'arg' into generator,\nreturn next yielded value or raise StopIteration.")},
+#endif
     {"throw", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(throw_method)), METH_FASTCALL,
      PyDoc_STR("throw(value)\nthrow(type[,value[,tb]])\n\n"
                "Raise exception in generator, return next yielded value or raise\nStopIteration."

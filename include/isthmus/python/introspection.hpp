@@ -4,121 +4,18 @@
 
 #include "methods.hpp"
 #include "names.hpp"
-
-#include <cstdint>
-#include <source_location>
+#include "view.hpp"
 
 namespace isthmus::inline v1::py::detail {
-
-using isthmus::detail::native_link;
-
-/// One C++ coroutine of an await chain, as it is when one of its attributes is read: that some tool might ask costs a
-/// coroutine nothing.
-struct chain_level {
-    PyObject* shown_by; ///< the Python object that has the attributes
-    const std::source_location& where;
-    coroutine_state state = coroutine_state::closed;
-    std::uint32_t line = 0;         ///< that it came to last; 0 before the start
-    frame* awaited_frame = nullptr; ///< what it awaits, if that is a C++ coroutine
-    object awaited{};               ///< if it is a Python object
-
-    /// Nothing of Python is called here.
-    void look_at(frame* f) noexcept {
-        state = isthmus::detail::state_of(f);
-        if (f == nullptr) {
-            return;
-        }
-        line = f->line;
-        if (state == coroutine_state::suspended && f->awaiting != nullptr) {
-            awaited_frame = f->awaiting->awaited_frame();
-            awaited = object::borrow(static_cast<PyObject*>(f->awaiting->awaited_object()));
-        }
-    }
-};
-
-/// The state of this interpreter; null with an exception set if it cannot be made.
-inline interpreter_state* state_or_null() noexcept {
-    try {
-        return &interpreter_state::get();
-    } catch (...) {
-        set_from_exception(isthmus::detail::current_error(), nullptr);
-        return nullptr;
-    }
-}
-
-// ---- the C++ coroutines that a Python object awaits ----
-
-/// Stands among those who await a frame, and awaits nothing: so it learns when the frame is gone.
-struct frame_observer final : native_link {
-    explicit frame_observer(PyObject* of) noexcept
-        : native_link(isthmus::detail::frame_kind::coroutine, misuse::none), view(of) {}
-
-    void observe(frame& target) noexcept {
-        const isthmus::detail::chain_lock lock;
-        child = &target;
-        native_link*& place = target.up != nullptr ? target.up->next : target.up; // the first may be the attached one
-        next = std::exchange(place, this);
-    }
-    /// The view whose observer `target` has; null if there is none. Borrowed.
-    static PyObject* find(const frame& target) noexcept {
-        const isthmus::detail::chain_lock lock;
-        void* found = nullptr;
-        for (const native_link* link = target.up; link != nullptr && found == nullptr; link = link->next) {
-            found = link->awaited_object();
-        }
-        return static_cast<PyObject*>(found);
-    }
-    void* awaited_object() const noexcept override { return view; }
-
-    PyObject* view;
-};
-
-/// What `cr_await` gives for a C++ coroutine that is no Python object: it has the attributes, and nothing else. It
-/// keeps nothing alive; when the coroutine has ended, it is CORO_CLOSED.
-struct view_object {
-    PyObject_HEAD
-    frame_observer observer;
-    std::source_location where;
-
-    static view_object* of(PyObject* self) noexcept { return reinterpret_cast<view_object*>(self); }
-};
-
-inline PyTypeObject* make_view_type() noexcept;
-
-/// The view of a frame: the one that there is, or a new one.
-inline PyObject* view_of(frame& target) noexcept {
-    if (PyObject* const view = frame_observer::find(target)) {
-        return Py_NewRef(view);
-    }
-    interpreter_state* const state = state_or_null();
-    if (state == nullptr) {
-        return nullptr;
-    }
-    if (state->view_type == nullptr) {
-        state->view_type = make_view_type();
-    }
-    if (state->view_type == nullptr) {
-        return nullptr;
-    }
-    auto* const made = PyObject_New(view_object, state->view_type);
-    if (made != nullptr) {
-        auto* const self = reinterpret_cast<PyObject*>(made);
-        ::new (static_cast<void*>(&made->observer)) frame_observer(self);
-        ::new (static_cast<void*>(&made->where)) std::source_location(target.where);
-        made->observer.observe(target);
-    }
-    return reinterpret_cast<PyObject*>(made);
-}
 
 // ---- the attributes ----
 
 /// What is awaited (8.3): the await-iterator of a Python object, the view of a C++ coroutine; None for what is neither.
 inline PyObject* cr_await(const chain_level& level) noexcept {
-#if !defined(Py_GIL_DISABLED) // then a view could not know who drives its coroutine
-    if (level.awaited_frame != nullptr) {
-        return view_of(*level.awaited_frame);
+    PyObject* const view = view_below(level);
+    if (view != nullptr || PyErr_Occurred()) {
+        return view;
     }
-#endif
     return Py_NewRef(level.awaited ? level.awaited.ptr() : Py_None);
 }
 
@@ -176,17 +73,12 @@ inline chain_level level_of_coroutine(PyObject* self) noexcept {
         level.state = coroutine_state::running;
     } else {
         level.look_at(coroutine.root);
+        level.look_below();
     }
     return level;
 }
 inline chain_level level_of_iterator(PyObject* self) noexcept {
     return level_of_coroutine(iterator_object::target(self));
-}
-inline chain_level level_of_view(PyObject* self) noexcept {
-    const view_object& view = *view_object::of(self);
-    chain_level level{self, view.where};
-    level.look_at(view.observer.child);
-    return level;
 }
 
 template <chain_level (*Of)(PyObject*) noexcept, PyObject* (*Read)(const chain_level&) noexcept>
@@ -264,22 +156,19 @@ inline PyTypeObject* make_view_type() noexcept {
         return name ? PyUnicode_FromFormat("<coroutine_view object %U at %p>", name.ptr(), static_cast<void*>(self))
                     : nullptr;
     };
-    constexpr auto deallocate = [](PyObject* self) {
-        PyTypeObject* const type = Py_TYPE(self);
-        view_object::of(self)->observer.~frame_observer();
-        type->tp_free(self);
-        Py_DECREF(type);
-    };
     PyType_Slot slots[] = {
         {Py_tp_doc, const_cast<char*>("A C++ coroutine that is awaited by another one: its attributes.")},
         {Py_tp_getset, view_attributes},
         {Py_tp_repr, reinterpret_cast<void*>(+repr)},
         {Py_tp_methods, view_methods},
-        {Py_tp_dealloc, reinterpret_cast<void*>(+deallocate)},
+        {Py_tp_dealloc, reinterpret_cast<void*>(deallocate_view)},
+#if defined(Py_GIL_DISABLED)
+        {Py_tp_traverse, reinterpret_cast<void*>(traverse_view)},
+#endif
         {0, nullptr},
     };
     PyType_Spec spec{"isthmus.coroutine_view", sizeof(view_object), 0,
-                     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE, slots};
+                     view_flags | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE, slots};
     return reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../detail/wakeup.hpp"
+#include "event_loop.hpp"
 #include "pending.hpp"
 #include "reactor.hpp"
 #include "trio.hpp"
@@ -17,35 +18,6 @@
 #include <vector>
 
 namespace isthmus::inline v1::py::detail {
-
-/// The event loop that runs, and whom it runs.
-struct event_loop {
-    object key;       ///< asyncio's loop, or trio's token
-    object trio_task; ///< under trio, the task; null under asyncio
-
-    /// Found as sniffio does it: trio if the current code belongs to a trio task, else asyncio (or uvloop). Throws
-    /// py::error: RuntimeError with a text that says what is needed.
-    static event_loop running() {
-        if (const object trio = trio_if_imported()) {
-            if (object task = running_trio_task(trio)) {
-                return {checked(PyObject_CallMethod(trio.ptr(), "current_trio_token", nullptr)), std::move(task)};
-            }
-        }
-        std::atomic<PyObject*>& shared = interpreter_state::get().get_running_loop;
-        PyObject* function = shared.load(std::memory_order_acquire);
-        if (function == nullptr) {
-            const object asyncio = checked(PyImport_ImportModule("asyncio"));
-            function = keep_first(shared, checked(PyObject_GetAttrString(asyncio.ptr(), "get_running_loop")));
-        }
-        object loop = object::steal(PyObject_CallNoArgs(function));
-        if (!loop) {
-            PyErr_Clear();
-            throw error(PyExc_RuntimeError, "isthmus: waiting for another thread needs a running event loop: asyncio, "
-                                            "uvloop or trio");
-        }
-        return {std::move(loop), object()};
-    }
-};
 
 /// The results on their way to one event loop. Workers push without the GIL; the loop's reader drains with it. Dies
 /// with the GIL, and with it the results that its loop did not fetch before it was closed.

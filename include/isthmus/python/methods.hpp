@@ -2,21 +2,19 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "drive.hpp"
+#include "stop_iteration.hpp"
 
 namespace isthmus::inline v1::py::detail {
 
-/// A result as `send` and `throw` give it: yielded values are returned, a returned one is raised in a StopIteration,
-/// which is built by a call so that a tuple or an exception stays one value (2.5).
+/// A result as `send` and `throw` give it: yielded values are returned, a returned one is raised in a StopIteration.
 inline PyObject* as_method_result(PySendResult how, PyObject* result) noexcept {
     if (how != PYGEN_RETURN) {
         return result;
     }
     if (result == Py_None) {
         PyErr_SetNone(PyExc_StopIteration);
-    } else if (PyObject* const stop = PyObject_CallOneArg(PyExc_StopIteration, result)) {
-        PyErr_SetObject(PyExc_StopIteration, stop);
-        Py_DECREF(stop);
+    } else {
+        raise_stop_iteration(result);
     }
     Py_DECREF(result);
     return nullptr;
@@ -40,6 +38,11 @@ inline PyObject* as_next_result(PySendResult how, PyObject* result) noexcept {
 inline PyObject* next(PyObject* self) noexcept {
     PyObject* result = nullptr;
     const PySendResult how = send(self, Py_None, &result);
+    if (how == PYGEN_RETURN && result != Py_None && Py_REFCNT(self) == 1) { // the caller's
+        raise_kept_stop_iteration(self, result);
+        Py_DECREF(result);
+        return nullptr;
+    }
     return as_next_result(how, result);
 }
 
@@ -94,16 +97,27 @@ inline bool throw_into_awaited(PyObject* object_self, const throw_arguments& giv
     }
     const entry entered(self);
     frame* const f = entered.granted() ? self.root : nullptr;
-    if (f == nullptr || f->created() || f->runs_as_root() || f->attached()) {
-        return false;
-    }
-    isthmus::detail::delegate* const awaiting = f->leaf_at_rest()->awaiting;
-    const void** const thrown = awaiting != nullptr ? awaiting->thrown() : nullptr;
-    if (thrown == nullptr) {
+    if (f == nullptr || f->created() || isthmus::detail::is_running(*f)) {
         return false;
     }
     traced_step step;
     if (!entered.begin(step)) {
+        return false;
+    }
+    const auto place_for_thrown = [&step] {
+        isthmus::detail::delegate* const awaiting = step.leaf->awaiting;
+        return awaiting != nullptr ? awaiting->thrown() : nullptr;
+    };
+    const void** thrown = place_for_thrown();
+    if (thrown == nullptr && (given.count > 1 || !PyExceptionInstance_Check(given.values[0]))) {
+        // Wrong arguments are an error in whoever awaits the last coroutine object of the chain.
+        if (const native_link* const awaiter = isthmus::detail::translator_above(*step.leaf)) {
+            isthmus::detail::detach(*awaiter->child);
+            step.leaf = f->leaf_at_rest();
+            thrown = place_for_thrown();
+        }
+    }
+    if (thrown == nullptr) {
         return false;
     }
     const std::exception_ptr see_thrown;
@@ -113,6 +127,20 @@ inline bool throw_into_awaited(PyObject* object_self, const throw_arguments& giv
     how = settle(self, *f, step, result);
     return true;
 }
+
+#if PY_VERSION_HEX >= 0x030F0000
+/// Whether throw() is refused whatever its arguments are, with the exception set: 3.15 looks at the state first (5.7),
+/// except that a finished generator raises what it is given (15.7).
+inline bool refuses_throw(PyObject* object_self) noexcept {
+    coroutine_object& self = *coroutine_object::of(object_self);
+    const entry entered(self);
+    if (entered.granted() && self.root == nullptr && self.is_generator()) {
+        return false;
+    }
+    activation looked_at;
+    return !entered.begin(looked_at);
+}
+#endif
 
 inline PyObject* throw_method(PyObject* self, PyObject* const* arguments, Py_ssize_t count) noexcept {
     if (count < 1 || count > 3) {
@@ -126,6 +154,11 @@ inline PyObject* throw_method(PyObject* self, PyObject* const* arguments, Py_ssi
                      1) < 0) {
         return nullptr;
     }
+#if PY_VERSION_HEX >= 0x030F0000
+    if (refuses_throw(self)) {
+        return nullptr;
+    }
+#endif
     const throw_arguments given{arguments, count};
     PyObject* result = nullptr;
     PySendResult how = PYGEN_ERROR;

@@ -124,14 +124,15 @@ def model(function, named):
 inline PyObject* make_model(PyObject* function, PyObject* named) noexcept {
     try {
         interpreter_state& state = interpreter_state::get();
-        if (state.make_model == nullptr) {
+        PyObject* make = state.make_model.load(std::memory_order_acquire);
+        if (make == nullptr) {
             const object code = checked(Py_CompileString(model_source, "<isthmus>", Py_file_input));
             const object names =
                 checked(Py_BuildValue("{sssO}", "__name__", "isthmus", "__builtins__", PyEval_GetBuiltins()));
             checked(PyEval_EvalCode(code.ptr(), names.ptr(), names.ptr()));
-            state.make_model = checked(PyMapping_GetItemString(names.ptr(), "model")).release();
+            make = keep_first(state.make_model, checked(PyMapping_GetItemString(names.ptr(), "model")));
         }
-        return PyObject_CallFunctionObjArgs(state.make_model, function, named, nullptr);
+        return PyObject_CallFunctionObjArgs(make, function, named, nullptr);
     } catch (const base_exception& e) {
         e.restore();
         return nullptr;

@@ -267,7 +267,7 @@ object to_native(coroutine<Return>&& source, object keep_alive = object(), int p
         throw error(PyExc_TypeError, "a C++ coroutine that has started cannot become a native coroutine");
     }
     const object body = detail::adopt<detail::body_object>(
-        source, reinterpret_cast<PyTypeObject*>(state.body_type.load(std::memory_order_acquire)),
+        source, state, reinterpret_cast<PyTypeObject*>(state.body_type.load(std::memory_order_acquire)),
         detail::operations<Return, Binding>, std::move(keep_alive), policy);
     const object function = detail::native_function_for(state, detail::coroutine_object::of(body.ptr())->where);
     return checked(PyObject_CallOneArg(function.ptr(), body.ptr()));

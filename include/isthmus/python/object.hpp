@@ -17,8 +17,19 @@
 #include "../step.hpp"
 
 #include <atomic>
+#include <cstdio>
 #include <new>
 #include <utility>
+
+// Whether what needs the GIL and is called without it ends the process, as in a debug build of CPython. It must be the
+// same in all that is linked together.
+#if !defined(ISTHMUS_CHECK_GIL)
+#if defined(NDEBUG)
+#define ISTHMUS_CHECK_GIL 0
+#else
+#define ISTHMUS_CHECK_GIL 1
+#endif
+#endif
 
 namespace isthmus::inline v1::py {
 
@@ -41,6 +52,32 @@ inline bool attached() noexcept {
     // In a subinterpreter it is not the one that the thread usually has.
     return PyInterpreterState_Head() != PyInterpreterState_Main() && current->thread_id == PyThread_get_thread_ident();
 #endif
+}
+
+/// For what needs the GIL: with ISTHMUS_CHECK_GIL, Py_FatalError() if this thread does not hold it. `what` was called.
+inline void check_gil([[maybe_unused]] const char* what) noexcept {
+#if ISTHMUS_CHECK_GIL
+    if (!attached()) [[unlikely]] {
+        char text[256];
+        std::snprintf(text, sizeof(text),
+                      "isthmus: %s needs the GIL, and this thread does not hold it: call it where Python has called "
+                      "you, or between PyGILState_Ensure() and PyGILState_Release()",
+                      what);
+        Py_FatalError(text);
+    }
+#endif
+}
+
+/// Calls `block`, which waits for other threads, without the GIL if this thread has it.
+template <class Block>
+void without_gil(const Block& block) {
+    if (!attached()) {
+        block();
+        return;
+    }
+    PyThreadState* const detached = PyEval_SaveThread();
+    block();
+    PyEval_RestoreThread(detached);
 }
 
 /// References that died on a thread which was not attached. The queue is the main interpreter's, shared by all its
@@ -106,12 +143,13 @@ private:
 
 } // namespace detail
 
-/// An owning reference, or null. Copying, and all that uses the object, needs the GIL; destroying does not: without an
-/// attached thread state the reference is queued, and dropped when the interpreter next enters Isthmus.
+/// An owning reference, or null. Copying, and all that uses the object, needs the GIL, which ISTHMUS_CHECK_GIL checks;
+/// moving and destroying do not: without an attached thread state the reference is queued, and dropped when the
+/// interpreter next enters Isthmus.
 class object {
 public:
     object() noexcept = default;
-    object(const object& other) noexcept : pointer_(Py_XNewRef(other.pointer_)) {}
+    object(const object& other) noexcept : pointer_(new_reference(other.pointer_, "copying a py::object")) {}
     object(object&& other) noexcept : pointer_(std::exchange(other.pointer_, nullptr)) {}
     object& operator=(object other) noexcept {
         std::swap(pointer_, other.pointer_);
@@ -122,7 +160,7 @@ public:
     /// Takes over the caller's reference.
     static object steal(PyObject* pointer) noexcept { return object(pointer); }
     /// Makes a reference of its own.
-    static object borrow(PyObject* pointer) noexcept { return object(Py_XNewRef(pointer)); }
+    static object borrow(PyObject* pointer) noexcept { return object(new_reference(pointer, "py::object::borrow()")); }
     /// Python's None.
     static object make_none() noexcept { return borrow(Py_None); }
 
@@ -145,6 +183,13 @@ public:
 
 private:
     explicit object(PyObject* pointer) noexcept : pointer_(pointer) {}
+    static PyObject* new_reference(PyObject* pointer, const char* what) noexcept {
+        if (pointer != nullptr) {
+            detail::check_gil(what);
+        }
+        return Py_XNewRef(pointer);
+    }
+
     PyObject* pointer_ = nullptr;
 };
 

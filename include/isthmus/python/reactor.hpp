@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../detail/timers.hpp"
+#include "object.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -73,6 +74,7 @@ public:
         }
         by.attach(*this);
     }
+    isthmus::detail::blocking_call blocking() const noexcept override { return block_without_gil; }
     void forget(registration& dropped) noexcept override {
         if (timers_.forget(dropped)) {
             return; // the timer may come in vain
@@ -100,6 +102,9 @@ private:
         waker wake;
     };
 
+    static void block_without_gil(void (*wait)(void*), void* context) {
+        without_gil([&] { wait(context); });
+    }
     static void check(int result, const char* function) {
         if (result < 0) {
             throw std::system_error(errno, std::generic_category(), std::string("isthmus: ") + function);

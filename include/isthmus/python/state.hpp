@@ -5,10 +5,12 @@
 #include "error.hpp"
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <cxxabi.h>
 #include <source_location>
 #include <unistd.h>
+#include <utility>
 
 namespace isthmus::inline v1::py::detail {
 
@@ -30,9 +32,15 @@ namespace isthmus::inline v1::py::detail {
 #define ISTHMUS_CHECKED ""
 #endif
 inline constexpr const char* abi_tag =
-    "isthmus.v1.layout3." ISTHMUS_STANDARD_LIBRARY ".cxxabi" ISTHMUS_TO_TEXT(__GXX_ABI_VERSION) ISTHMUS_CHECKED;
+    "isthmus.v1.layout5." ISTHMUS_STANDARD_LIBRARY ".cxxabi" ISTHMUS_TO_TEXT(__GXX_ABI_VERSION) ISTHMUS_CHECKED;
 
 class thread_pool;
+
+/// Of stop_iteration.hpp: one to be raised again, and the coroutine object that has raised it.
+struct kept_stop_iteration {
+    PyStopIterationObject* exception = nullptr;
+    PyObject* holder = nullptr;
+};
 
 /// One per interpreter and ABI tag, found through a capsule in the interpreter's dictionary. Made by the first module
 /// that needs it, and never freed: a cached pointer to it stays valid when the interpreter is gone.
@@ -42,6 +50,8 @@ struct interpreter_state {
     PyTypeObject* coroutine_type = nullptr;
     PyTypeObject* iterator_type = nullptr; ///< of c.__await__(): CPython's coroutine_wrapper
     PyTypeObject* generator_type = nullptr;
+    PyTypeObject* view_type = nullptr;  ///< of view.hpp
+    PyObject* function_types = nullptr; ///< of function.hpp: its types, by their names
     PyObject* throw_ = nullptr;
     PyObject* close = nullptr;
     PyObject* cr_await = nullptr;
@@ -49,22 +59,31 @@ struct interpreter_state {
     PyObject* create_future = nullptr;
     PyObject* done = nullptr;
     PyObject* set_result = nullptr;
+    PyObject* sniffio_name = nullptr;
+    PyObject* thread_local_name = nullptr;
+    PyObject* current_async_library_cvar = nullptr;
+    PyObject* name = nullptr;
     deferred_references::queue deferred{nullptr};
-    std::atomic<PyObject*> get_running_loop{nullptr}; ///< of loop.hpp: asyncio's function
+    std::atomic<PyObject*> get_running_loop{nullptr}; ///< of event_loop.hpp: asyncio's function, which raises nothing
+    std::atomic<PyObject*> sniffio{nullptr};          ///< of event_loop.hpp: the module
     std::atomic<PyObject*> queues{nullptr};           ///< of loop.hpp: the event loops that are known, and their queues
     std::atomic<thread_pool*> pool{nullptr};          ///< of pool.hpp
     std::atomic<PyObject*> trio{nullptr};             ///< of trio.hpp: the module trio.lowlevel
     std::atomic<PyObject*> code_template{nullptr};    ///< of code.hpp: the code object that the others are made from
     std::atomic<PyObject*> places{nullptr};           ///< of code.hpp: what was made of it, by the place in C++
-    PyObject* function_types = nullptr;               ///< of function.hpp: its types, by their names
-    PyObject* make_model = nullptr;                   ///< of model.hpp: a Python function
-    PyTypeObject* view_type = nullptr;                ///< of introspection.hpp
+    std::atomic<PyObject*> make_model{nullptr};       ///< of model.hpp: a Python function
     std::atomic<PyObject*> body_type{nullptr};        ///< of native.hpp
     std::atomic<PyObject*> native_code{nullptr};      ///< of native.hpp: of the functions below
     struct {
         std::source_location where;
         PyObject* function = nullptr;
     } native_functions[64]; ///< of native.hpp: functions whose coroutines await those of a C++ function
+
+#if !defined(Py_GIL_DISABLED)
+    PyObject* free_objects[32] = {}; ///< of drive.hpp: memory of coroutine objects, to be used again
+    std::size_t free_count = 0;
+    kept_stop_iteration stop_iteration;
+#endif
 
     /// The state of the current interpreter. Needs its GIL. Throws what Python raises when it cannot be made. O(1).
     static interpreter_state& get();
@@ -88,6 +107,10 @@ inline constexpr interned interned_names[] = {
     {&interpreter_state::create_future, "create_future"},
     {&interpreter_state::done, "done"},
     {&interpreter_state::set_result, "set_result"},
+    {&interpreter_state::sniffio_name, "sniffio"},
+    {&interpreter_state::thread_local_name, "thread_local"},
+    {&interpreter_state::current_async_library_cvar, "current_async_library_cvar"},
+    {&interpreter_state::name, "name"},
 };
 
 inline interpreter_state* interpreter_state::find() {
@@ -108,14 +131,19 @@ inline interpreter_state* interpreter_state::find() {
     const object capsule = checked(PyCapsule_New(state, abi_tag, [](PyObject* dying) {
         auto* const owned = static_cast<interpreter_state*>(PyCapsule_GetPointer(dying, abi_tag));
         owned->alive = false;
+#if !defined(Py_GIL_DISABLED)
+        while (owned->free_count != 0) {
+            PyObject_GC_Del(owned->free_objects[--owned->free_count]);
+        }
+        Py_XDECREF(std::exchange(owned->stop_iteration.exception, nullptr));
+#endif
         Py_XDECREF(owned->queues.exchange(nullptr));
         Py_XDECREF(owned->get_running_loop.exchange(nullptr));
+        Py_XDECREF(owned->sniffio.exchange(nullptr));
         Py_XDECREF(owned->trio.exchange(nullptr));
         Py_XDECREF(owned->code_template.exchange(nullptr));
         Py_XDECREF(owned->places.exchange(nullptr));
-        Py_CLEAR(owned->function_types);
-        Py_CLEAR(owned->make_model);
-        Py_CLEAR(owned->view_type);
+        Py_XDECREF(owned->make_model.exchange(nullptr));
         Py_XDECREF(owned->body_type.exchange(nullptr));
         Py_XDECREF(owned->native_code.exchange(nullptr));
         for (auto& cached : owned->native_functions) {
@@ -124,10 +152,13 @@ inline interpreter_state* interpreter_state::find() {
         for (const interned& name : interned_names) {
             Py_CLEAR(owned->*name.field);
         }
-        for (PyTypeObject** const type : {&owned->coroutine_type, &owned->iterator_type, &owned->generator_type}) {
+        for (PyTypeObject** const type :
+             {&owned->coroutine_type, &owned->iterator_type, &owned->generator_type, &owned->view_type}) {
             Py_CLEAR(*type);
         }
+        Py_CLEAR(owned->function_types);
     }));
+    state->function_types = checked(PyDict_New()).release();
     for (const interned& name : interned_names) {
         state->*name.field = checked(PyUnicode_InternFromString(name.text)).release();
     }
@@ -142,6 +173,7 @@ inline interpreter_state* interpreter_state::find() {
 /// Looking in the dictionary takes 50 ns, so each module keeps what it has found. Interpreters with GILs of their own
 /// do so at the same time: each has its place in a small table, unless two of them fall on the same.
 inline interpreter_state& interpreter_state::get() {
+    check_gil("making a coroutine object, or waiting on an event loop,");
     static constexpr unsigned bits = 4;
     static constinit std::atomic<interpreter_state*> found[1U << bits] = {};
     PyInterpreterState* const current = PyInterpreterState_Get();
@@ -191,6 +223,17 @@ inline void write_unraisable([[maybe_unused]] const char* text, PyObject* about)
 }
 inline constexpr const char* unraisable_in_closing = "Exception ignored while closing generator %R";
 inline constexpr const char* unraisable_in_finalizing = "Exception ignored while finalizing coroutine %R";
+
+/// A new reference to the value of a key; null, with or without an exception set, if there is none.
+inline object find_item(PyObject* dictionary, PyObject* key) noexcept {
+#if PY_VERSION_HEX >= 0x030D0000
+    PyObject* found = nullptr;
+    PyDict_GetItemRef(dictionary, key, &found);
+    return object::steal(found);
+#else
+    return object::borrow(PyDict_GetItemWithError(dictionary, key));
+#endif
+}
 
 /// Keeps `made` where all can find it, unless another thread was faster. Needs the GIL.
 inline PyObject* keep_first(std::atomic<PyObject*>& shared, object made) noexcept {

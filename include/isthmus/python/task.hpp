@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "../from_awaitable.hpp"
 #include "../task_group.hpp"
 #include "waiter.hpp"
 
@@ -96,9 +97,9 @@ private:
         }
     }
 
-    task<Return> body_;
     event_loop loop_;
     std::shared_ptr<completion_queue> queue_;
+    task<Return> body_; // dies before what it is lent
     std::shared_ptr<task_wake> wake_;
     std::optional<typename task<Return>::outcome_type> ended_;
     bool waits_ = false;
@@ -147,6 +148,16 @@ struct isthmus::detail::boundary<isthmus::pending, isthmus::py::object> {
     template <operation Operation>
     static auto await(Operation& awaited) {
         return await(py::detail::await_operation(awaited));
+    }
+};
+
+/// The same of what is awaitable by C++'s own rules.
+template <>
+struct isthmus::detail::awaitable_boundary<isthmus::py::object> {
+    using crossed = void;
+    template <class T>
+    static auto await(T&& awaited) {
+        return boundary<pending, py::object>::await(isthmus::from_awaitable(std::forward<T>(awaited)));
     }
 };
 

@@ -8,6 +8,7 @@
 #include <exception>
 #include <new>
 #include <stdexcept>
+#include <string_view>
 #include <system_error>
 
 namespace isthmus::inline v1::py::detail {
@@ -15,6 +16,11 @@ namespace isthmus::inline v1::py::detail {
 /// What a binding library makes of a C++ exception: sets the Python exception, and returns true if it knows how.
 using exception_translator = bool (*)(const std::exception_ptr&) noexcept;
 
+/// Whether the values of a category are those of errno. Standalone Asio has one of its own for them.
+inline bool is_os_error(const std::error_category& category) noexcept {
+    return category == std::generic_category() || category == std::system_category() ||
+           std::string_view(category.name()) == "asio.system";
+}
 inline void set_os_error(const std::error_code& code, const char* text) noexcept {
     const object arguments = object::steal(Py_BuildValue("(is)", code.value(), text));
     if (arguments) {
@@ -69,7 +75,7 @@ inline void set_from_standard() noexcept {
     } catch (const std::overflow_error& e) {
         PyErr_SetString(PyExc_OverflowError, e.what());
     } catch (const std::system_error& e) {
-        if (e.code().category() == std::generic_category() || e.code().category() == std::system_category()) {
+        if (is_os_error(e.code().category())) {
             set_os_error(e.code(), e.what());
         } else {
             PyErr_SetString(PyExc_RuntimeError, e.what());

@@ -70,9 +70,30 @@ inline int clear(PyObject* object_self) noexcept {
     return 0;
 }
 
-/// Shows the collector what the frames of a chain at rest hold: each frame's py::visible variables, and what the leaf
-/// awaits outside of the chain.
-inline int traverse_chain(const frame& root, visitproc visit, void* arg) noexcept {
+/// The next level of a chain, null where that is of another Python object, which shows the collector what it holds.
+inline const frame* next_of_object(const frame& level) noexcept {
+    const frame* const next = level.awaiting != nullptr ? level.awaiting->next_level() : nullptr;
+    return next != nullptr && !next->up->translates() ? next : nullptr;
+}
+
+/// Whether what the frames of a Python object hold may change under our eyes: those of a running chain, unless the one
+/// that runs is of another object further on, of which this one knows by itself.
+inline bool is_changing(frame& root) noexcept {
+    if (root.attached()) {
+        const frame* last = &root;
+        while (const frame* const next = next_of_object(*last)) {
+            last = next;
+        }
+        if (last->awaiting != nullptr && last->awaiting->next_level() != nullptr) {
+            return false;
+        }
+    }
+    return isthmus::detail::is_running(root);
+}
+
+/// Shows the collector what the frames of a Python object hold: each frame's py::visible variables, and what the last
+/// one awaits.
+inline int traverse_frames(const frame& root, visitproc visit, void* arg) noexcept {
     struct context {
         visitproc visit;
         void* arg;
@@ -84,23 +105,20 @@ inline int traverse_chain(const frame& root, visitproc visit, void* arg) noexcep
             collector.result = collector.visit(static_cast<PyObject*>(held), collector.arg);
         }
     };
-    const frame* level = root.leaf_at_rest();
-    if (level->awaiting != nullptr) {
-        level->awaiting->visit(show, &visited);
-    }
-    while (true) {
+    for (const frame* level = &root; level != nullptr; level = next_of_object(*level)) {
         if (level->noted) {
             static_cast<const isthmus::detail::noted_frame<object>*>(level)->notes.visit(show, &visited);
         }
-        if (level == &root) {
-            return visited.result;
+        if (level->awaiting != nullptr) {
+            level->awaiting->visit(show, &visited);
         }
-        level = level->up->parent;
     }
+    return visited.result;
 }
 
 /// Reports what is certainly owned: never too much, since that would make the collector clear what is alive. What a
-/// running chain holds changes under our eyes, so nothing of it is reported. O(levels of the chain).
+/// running chain holds changes under our eyes, so nothing of it is reported. O(levels), of this object unless it is the
+/// last one of a chain.
 inline int traverse(PyObject* object_self, visitproc visit, void* arg) noexcept {
     coroutine_object& self = *coroutine_object::of(object_self);
     Py_VISIT(Py_TYPE(object_self));
@@ -109,16 +127,14 @@ inline int traverse(PyObject* object_self, visitproc visit, void* arg) noexcept 
     Py_VISIT(self.qualname);
     Py_VISIT(self.origin);
     const turn::looking look(self.whose_turn);
-    if (look.elsewhere() || self.root == nullptr || self.root->created() || isthmus::detail::is_running(*self.root) ||
-        self.root->attached()) {
+    if (look.elsewhere() || self.root == nullptr || self.root->created() || is_changing(*self.root)) {
         return 0;
     }
-    return traverse_chain(*self.root, visit, arg);
+    return traverse_frames(*self.root, visit, arg);
 }
 
 /// Weak references die, and their callbacks run, before the body's cleanup (12.2).
 inline void deallocate(PyObject* self) noexcept {
-    PyTypeObject* const type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     if (coroutine_object::of(self)->weak_references != nullptr) {
         PyObject_ClearWeakRefs(self);
@@ -131,8 +147,8 @@ inline void deallocate(PyObject* self) noexcept {
         PyObject_GC_UnTrack(self);
     }
     clear(self);
-    type->tp_free(self);
-    Py_DECREF(type);
+    release_stop_iteration(self);
+    deallocate_memory(self);
 }
 
 inline void deallocate_iterator(PyObject* self) noexcept {
@@ -212,7 +228,8 @@ inline bool interpreter_state::make_types() {
     coroutine_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&coroutine_spec));
     iterator_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&iterator_spec));
     generator_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&generator_spec));
-    if (coroutine_type == nullptr || iterator_type == nullptr || generator_type == nullptr) {
+    view_type = make_view_type();
+    if (coroutine_type == nullptr || iterator_type == nullptr || generator_type == nullptr || view_type == nullptr) {
         return false;
     }
     // Set now, it makes the coroutine an await-iterator without a __next__ method, so that it stays no iterable (14.6).

@@ -53,6 +53,7 @@ template <>
 struct isthmus::detail::frame_notes<isthmus::py::object> {
     template <class... Parameters>
     static constexpr bool noteworthy = py::detail::any_borrows<Parameters...>;
+    static constexpr bool awaits_objects = true;
     void note() noexcept { borrows = true; }
     void visit(py::detail::reference_visitor visitor, void* context) const noexcept {
         for (const auto* variable = variables; variable != nullptr; variable = variable->next()) {

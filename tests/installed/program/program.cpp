@@ -1,6 +1,9 @@
 // A program of a user's own, with the headers that `cmake --install` has put into a prefix.
 
 #include <isthmus/isthmus.hpp>
+#if __has_include(<asio.hpp>) // only who uses it needs Asio
+#include <isthmus/asio.hpp>
+#endif
 
 #include <cstdio>
 
