@@ -60,9 +60,9 @@ def python_goals() -> list[Goal]:
     for number in (100_000, 1_000_000):
         goals.append(Goal(f"memory of a suspended coroutine as Python object, {number:,} of them, to native",
                           "memory, CPython", f"/{number}|isthmus", (f"/{number}|native",), 0.6))  # fmt: skip
-    for case, which in (("1", "first"), ("each further one", "each further")):
+    for case, which in (("1", "the first"), ("each further one", "each further")):
         for what, name, limit in (("seconds", "compile time", 0.5), ("bytes", "code size", 10_240)):
-            text = f"{what} ({name}) of the {which} bound coroutine over a plain function"
+            text = f"{what} ({name}) of {which} bound coroutine over a plain function"
             goals.append(Goal(text, name, f"{case}|coroutine", (f"{case}|function",), limit, absolute=True))
     return goals
 
