@@ -90,8 +90,8 @@ test-docs: setup ## every code block of the documentation
 test-debugger: setup ## gdb's command for coroutines
 	@$(PYTHON) tests/debugger/run.py
 
-# BENCH=--quick for a run of some three minutes; BENCH="--only cpp counts" for parts. bench/run.py --help has more.
-bench: ## the benchmarks: a report in docs/benchmarks (25 minutes; BENCH=--quick: 3)
+# BENCH=--quick for a run of some four minutes; BENCH="--only cpp counts" for parts. bench/run.py --help has more.
+bench: ## the benchmarks: a report in docs/benchmarks (20 minutes; BENCH=--quick: 4)
 	@tools/bootstrap bench
 	@bench/run $(BENCH)
 

@@ -87,13 +87,15 @@ def cpp_memory(build: pathlib.Path, quick: bool) -> dict[str, list[Round]]:
 class Python:
     """One CPython, and the modules that were built for it."""
 
-    def __init__(self, python: str, build: pathlib.Path) -> None:
+    def __init__(self, python: str, build: pathlib.Path, with_peers: bool) -> None:
         self.python, self.build = python, build
         self.version = peers.ask(python, "import platform; print(platform.python_version())")
         self.name = f"CPython {'.'.join(self.version.split('.')[:2])}"
         folder = build / "peers"
-        say(f"{self.name}: building what it is compared with")
-        self.names, self.skipped = peers.build(python, folder)
+        self.names, self.skipped = list(peers.MODULES), dict[str, str]()
+        if with_peers:
+            say(f"{self.name}: building what it is compared with")
+            self.names, self.skipped = peers.build(python, folder)
         path = [HERE / "python", build / "bench/python", folder]
         self.environment = {"PYTHONPATH": os.pathsep.join(map(str, path))}
 

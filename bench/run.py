@@ -43,7 +43,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--cpp", type=pathlib.Path, nargs="*", default=[], metavar="BUILD")
     parser.add_argument("--python", nargs="*", default=[], metavar="INTERPRETER=BUILD")
     parser.add_argument("--quick", action="store_true", help="few and short rounds: only to see that all works")
-    parser.add_argument("--rounds", type=int, help="instead of 5, or of 2 with --quick")
+    parser.add_argument("--rounds", type=int, help="instead of 7, or of 2 with --quick")
     parser.add_argument("--only", nargs="*", choices=PARTS, default=PARTS)
     parser.add_argument("--output", type=pathlib.Path, default=report.FOLDER)
     return parser.parse_args()
@@ -53,7 +53,7 @@ def main() -> None:
     """Measures and writes."""
     options = parse()
     quick: bool = options.quick
-    rounds: int = options.rounds or (2 if quick else 5)
+    rounds: int = options.rounds or (2 if quick else 7)
     sets: dict[str, Any] = {}
     results: dict[str, Any] = {
         "date": datetime.date.today().isoformat(), "quick": quick, "machine": measure.machine(), "skipped": {},
@@ -79,7 +79,8 @@ def main() -> None:
     pythons = []
     for given in options.python:
         interpreter, _, build = given.rpartition("=")
-        pythons.append(measure.Python(os.path.abspath(interpreter), pathlib.Path(build).resolve()))
+        with_peers = not {"python", "memory"}.isdisjoint(options.only)
+        pythons.append(measure.Python(os.path.abspath(interpreter), pathlib.Path(build).resolve(), with_peers))
     for python in pythons:
         results["machine"][python.name] = python.version
         if "python" in options.only:
