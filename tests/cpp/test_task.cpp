@@ -13,6 +13,8 @@
 #include <sys/socket.h>
 #include <thread>
 #include <unistd.h>
+#include <utility>
+#include <vector>
 
 namespace {
 
@@ -299,6 +301,26 @@ task<std::string> read_some(int socket) {
     co_await isthmus::readable(socket);
     const auto size = ::read(socket, buffer, sizeof(buffer));
     co_return std::string(buffer, size > 0 ? static_cast<std::size_t>(size) : 0);
+}
+
+task<> note_at(isthmus::reactor::clock::time_point when, std::vector<int>& order, int number) {
+    co_await isthmus::sleep_until(when);
+    order.push_back(number);
+}
+
+task<> await_all(std::vector<task<>> all) { co_await isthmus::when_all(std::move(all)); }
+
+TEST(RunTask, WakesInOrderWhatIsDueAtOnce) {
+    std::vector<int> order;
+    std::vector<int> expected;
+    std::vector<task<>> all;
+    const auto when = isthmus::reactor::clock::now() + 20ms;
+    for (int i = 0; i < 50; ++i) {
+        all.push_back(note_at(when, order, i));
+        expected.push_back(i);
+    }
+    isthmus::run(await_all(std::move(all)));
+    EXPECT_EQ(order, expected);
 }
 
 TEST(RunTask, WaitsForDescriptors) {

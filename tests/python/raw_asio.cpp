@@ -162,8 +162,9 @@ py::coroutine<py::object> direct(py::object awaitable) {
     co_return here == std::this_thread::get_id() ? std::move(middle) : py::object();
 }
 
-/// Counts how often a timer of the Asio thread fires while this thread keeps the GIL, and others wait for results.
-int ticks_without_gil(int time) {
+/// Keeps the GIL until a timer of the Asio thread has fired so often, or for ten seconds, while others wait for
+/// results.
+int ticks_without_gil(int wanted) {
     const auto count = std::make_shared<std::atomic<int>>(0);
     auto tick = [](std::shared_ptr<std::atomic<int>> ticks, int times) -> task<> {
         asio::steady_timer timer(io());
@@ -173,8 +174,11 @@ int ticks_without_gil(int time) {
             ++*ticks;
         }
     };
-    isthmus::asio::co_spawn(io(), tick(count, time), asio::detached);
-    std::this_thread::sleep_for(milliseconds(time));
+    isthmus::asio::co_spawn(io(), tick(count, wanted), asio::detached);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (*count < wanted && std::chrono::steady_clock::now() < end) {
+        std::this_thread::sleep_for(milliseconds(1));
+    }
     return *count;
 }
 

@@ -202,10 +202,16 @@ task<int> first_of(int a, int b) {
     co_return winner.index() == 0 ? std::get<0>(winner) : std::get<1>(winner);
 }
 
+task<int> fail_at(isthmus::reactor::clock::time_point when, std::string text) {
+    co_await isthmus::sleep_until(when);
+    throw std::out_of_range(text);
+}
+
 task<int> failing_group(int count) {
     auto body = [count](isthmus::task_group& group) -> task<int> {
+        const auto when = isthmus::reactor::clock::now() + std::chrono::milliseconds(50);
         for (int i = 0; i < count; ++i) {
-            group.start(fail(1, "number " + std::to_string(i)));
+            group.start(fail_at(when, "number " + std::to_string(i))); // all at once, so that none cancels another
         }
         co_return 0;
     };

@@ -196,10 +196,10 @@ def test_the_asio_thread_needs_no_gil(loop: Loop, port: int) -> None:
 
         async with loop.background(talks):
             await loop.sleep(0)
-            ticks.append(ext.ticks_without_gil(100))
+            ticks.append(ext.ticks_without_gil(20))
 
     loop.run(main)
-    assert ticks[0] > 20
+    assert ticks == [20]
 
 
 def test_loops_on_several_threads(port: int) -> None:

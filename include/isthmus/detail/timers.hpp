@@ -11,14 +11,15 @@
 
 namespace isthmus::inline v1::detail {
 
-/// For one thread. Adding and forgetting are O(log n).
+/// For one thread. Those that are due at the same time are woken in the order in which they were added. Adding and
+/// forgetting are O(log n).
 class timers {
     using time_point = reactor::clock::time_point;
 
 public:
     timers() = default;
     ~timers() {
-        for (const auto& [timer, when] : due_) {
+        for (const auto& [timer, place] : places_) {
             timer->detach();
         }
     }
@@ -26,41 +27,42 @@ public:
     timers& operator=(const timers&) = delete;
 
     void add(time_point when, registration& timer, waker wake) {
-        const auto [at, added] = wakers_.emplace(std::pair(when, &timer), std::move(wake));
+        const auto place = due_.emplace(when, entry(&timer, std::move(wake)));
         try {
-            due_.emplace(&timer, when);
+            places_.emplace(&timer, place);
         } catch (...) {
-            wakers_.erase(at);
+            due_.erase(place);
             throw;
         }
     }
     /// Whether it was here.
     bool forget(registration& timer) noexcept {
-        const auto at = due_.find(&timer);
-        if (at == due_.end()) {
+        const auto at = places_.find(&timer);
+        if (at == places_.end()) {
             return false;
         }
-        wakers_.erase(std::pair(at->second, &timer));
-        due_.erase(at);
+        due_.erase(at->second);
+        places_.erase(at);
         return true;
     }
     std::optional<time_point> next() const noexcept {
-        return wakers_.empty() ? std::nullopt : std::optional(wakers_.begin()->first.first);
+        return due_.empty() ? std::nullopt : std::optional(due_.begin()->first);
     }
     /// Wakes whoever waited for a time until `now`.
     void wake_until(time_point now) noexcept {
-        while (!wakers_.empty() && wakers_.begin()->first.first <= now) {
-            auto first = wakers_.extract(wakers_.begin());
-            registration& timer = *first.key().second;
+        while (!due_.empty() && due_.begin()->first <= now) {
+            auto first = due_.extract(due_.begin());
+            registration& timer = *first.mapped().first;
             timer.detach();
-            due_.erase(&timer);
-            first.mapped()();
+            places_.erase(&timer);
+            first.mapped().second();
         }
     }
 
 private:
-    std::map<std::pair<time_point, registration*>, waker> wakers_;
-    std::unordered_map<registration*, time_point> due_;
+    using entry = std::pair<registration*, waker>;
+    std::multimap<time_point, entry> due_; ///< equal ones in the order in which they were added
+    std::unordered_map<registration*, std::multimap<time_point, entry>::iterator> places_;
 };
 
 } // namespace isthmus::inline v1::detail
