@@ -8,9 +8,11 @@ import python_coroutines as native
 
 def immediate_none() -> Awaitable[None]:
     """Has run when it is returned."""
-    return asynkit.CoroStart(native.immediate_none())
+    started: Awaitable[None] = asynkit.CoroStart(native.immediate_none())
+    return started
 
 
 def immediate_value() -> Awaitable[int]:
     """Has its value when it is returned."""
-    return asynkit.CoroStart(native.immediate_value())
+    started: Awaitable[int] = asynkit.CoroStart(native.immediate_value())
+    return started
