@@ -181,6 +181,7 @@ def test_destroying_does_not_wait_for_itself(loop: Loop) -> None:
         ext.occupy_with_python(20)
         del waits
         ext.occupy_with_python(1)
+        await ext.wait(0, 1)  # until the Asio thread has had the GIL
 
     loop.run(main)
 
