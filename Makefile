@@ -8,7 +8,8 @@ EXAMPLES := build/demo/examples/postgres:build/demo/examples/sqlite:build/demo/e
 # No CCACHE_BASEDIR: it makes the paths relative that std::source_location, and so co_filename, shows.
 export CCACHE_SLOPPINESS := pch_defines,time_macros
 
-# The C++ tests run in each of these; CMakePresets.json says what they are: both compilers at -O0 and at -O2.
+# The C++ tests run in each of these; CMakePresets.json says what they are: both compilers at -O0 and at -O2. Those of
+# Asio, which takes long to compile, run under the sanitizers: with g++ at -O0, with clang at -O2.
 CPP_PRESETS := gcc-release gcc-asan clang-debug clang-tsan
 
 .PHONY: help setup demo test test-cpp test-must-not-compile test-python test-clauses clauses test-fuzz test-examples \
@@ -34,7 +35,8 @@ test: ## run every test and the linters (the commands below, one after the other
 test-cpp: setup ## the C++ tests: g++ and clang, -O0 and -O2, sanitizers
 	@set -e; for preset in $(CPP_PRESETS); do \
 	    printf '\n-------- %s\n' $$preset; \
-	    cmake --preset $$preset --log-level=WARNING >/dev/null; \
+	    case $$preset in *san) asio=ON ;; *) asio=OFF ;; esac; \
+	    cmake --preset $$preset -DISTHMUS_TEST_ASIO=$$asio --log-level=WARNING >/dev/null; \
 	    cmake --build --preset $$preset; \
 	    ctest --preset $$preset; \
 	done
