@@ -536,6 +536,20 @@ def test_14_5_a_result_dies_with_its_last_reference() -> None:
         assert local() is None  # the awaiting frame, through a traceback
 
 
+@pytest.mark.parametrize("iterate", [lambda c: c, lambda c: c.__await__()])
+def test_14_5_no_frame_is_kept_by_a_result_that_was_caught(iterate: Callable[[Any], Any]) -> None:
+    def catches() -> Any:
+        local = Thing()
+        iterator = iterate(raw_protocol.value(Thing()))
+        with pytest.raises(StopIteration):
+            next(iterator)
+        return weakref.ref(local)
+
+    local = catches()
+    collect()  # pytest.raises() makes a cycle
+    assert local() is None
+
+
 def test_2_5_14_5_each_result_is_its_own() -> None:
     things = [Thing(), (1, 2), KeyError(3), Thing()]
     kept = []

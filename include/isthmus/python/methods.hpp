@@ -46,6 +46,13 @@ inline PyObject* next(PyObject* self) noexcept {
     return as_next_result(how, result);
 }
 
+/// The same for an iterator of the coroutine, which holds it.
+inline PyObject* next_of_held(PyObject* coroutine) noexcept {
+    PyObject* result = nullptr;
+    const PySendResult how = send(coroutine, Py_None, &result);
+    return as_next_result(how, result);
+}
+
 /// What throw(type[, value[, traceback]]) was called with.
 struct throw_arguments {
     PyObject* const* values;

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: MIT
 //
 // From CPython 3.12 to 3.14, `await` calls tp_iternext, and takes each result from a StopIteration (14.3). To make one
-// and destroy it again costs more than all the rest of an await that ends at once, so an interpreter keeps one.
+// and destroy it again costs more than all the rest of an await that ends at once, so an interpreter keeps one: in 3.12
+// and 3.13, where a reference count of one says that the object dies with the await. Since 3.14 a caller may not count.
 #pragma once
 
 #include "drive.hpp"
@@ -37,7 +38,7 @@ inline void raise_stop_iteration(PyObject* value) noexcept {
     }
 }
 
-#if !defined(Py_GIL_DISABLED) && PY_VERSION_HEX >= 0x030C0000 && PY_VERSION_HEX < 0x030F0000
+#if !defined(Py_GIL_DISABLED) && PY_VERSION_HEX >= 0x030C0000 && PY_VERSION_HEX < 0x030E0000
 
 /// The same, with the one that the interpreter keeps. Only for a coroutine object that nobody but the caller refers to:
 /// when it dies, which is soon, the value is let go of.
@@ -77,6 +78,9 @@ inline void release_stop_iteration(PyObject* self) noexcept {
         return;
     }
     PyStopIterationObject* const held = kept.exception;
+    if (held == nullptr) { // the interpreter ends
+        return;
+    }
     if (Py_REFCNT(held) != 1 || Py_REFCNT(held->args) != 1 || PyTuple_GET_SIZE(held->args) != 1) {
         kept = kept_stop_iteration();
         Py_DECREF(held);

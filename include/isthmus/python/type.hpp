@@ -209,7 +209,7 @@ inline bool interpreter_state::make_types() {
     PyType_Slot iterator_slots[] = {
         {Py_tp_doc, const_cast<char*>("A wrapper object implementing __await__ for coroutines.")},
         {Py_tp_iter, slot(PyObject_SelfIter)},
-        {Py_tp_iternext, slot(+[](PyObject* self) { return next(iterator_object::target(self)); })},
+        {Py_tp_iternext, slot(+[](PyObject* self) { return next_of_held(iterator_object::target(self)); })},
         {Py_tp_methods, iterator_methods},
         {Py_tp_getset, iterator_attributes},
         {Py_tp_traverse, slot(+[](PyObject* self, visitproc visit, void* arg) -> int {
