@@ -110,21 +110,7 @@ int faults() {
     return shared->faults;
 }
 
-/// How many there were of each kind, and how they ended, as text.
-std::string accounts() {
-    std::string text;
-    const auto add = [&text](const char* name, const soak::ledger& account) {
-        text += std::to_string(account.begun()) + " " + name + ":";
-        for (std::size_t i = 0; i < soak::ending_names.size(); ++i) {
-            text += " " + std::to_string(account.ended(static_cast<soak::ending>(i))) + " " + soak::ending_names[i];
-        }
-        text += "\n";
-    };
-    add("operations", shared->operations);
-    add("jobs", shared->jobs);
-    add("deliveries", shared->deliveries);
-    return text;
-}
+std::string accounts() { return shared->accounts(); }
 
 std::int64_t allocated_bytes() { return static_cast<std::int64_t>(soak::allocated_bytes()); }
 

@@ -27,15 +27,6 @@ isthmus::task<> round(soak::world& in, std::uint64_t seed) {
     co_await isthmus::when_all(std::move(all));
 }
 
-void print(const char* name, const soak::ledger& account) {
-    std::printf("%lld %s:", static_cast<long long>(account.begun()), name);
-    for (std::size_t i = 0; i < soak::ending_names.size(); ++i) {
-        std::printf(" %lld %s", static_cast<long long>(account.ended(static_cast<soak::ending>(i))),
-                    soak::ending_names[i]);
-    }
-    std::puts("");
-}
-
 } // namespace
 
 int main(int count, char** arguments) {
@@ -90,10 +81,7 @@ int main(int count, char** arguments) {
     if (least[3] > least[1] + 256 * 1024) {
         in.fault("memory grows");
     }
-    std::printf("%zu rounds of %d\n", memory.size(), drivers * at_once);
-    print("operations", in.operations);
-    print("jobs", in.jobs);
-    print("deliveries", in.deliveries);
+    std::printf("%zu rounds of %d\n%s", memory.size(), drivers * at_once, in.accounts().c_str());
     std::printf("allocated, KiB: %zu, %zu, %zu, %zu; %d faults\n", least[0] / 1024, least[1] / 1024, least[2] / 1024,
                 least[3] / 1024, in.faults.load());
     return in.faults == 0 ? 0 : 1;

@@ -108,6 +108,21 @@ void world::expect_balance() {
     }
 }
 
+std::string world::accounts() const {
+    std::string text;
+    const auto add = [&text](const char* name, const ledger& account) {
+        text += std::to_string(account.begun()) + " " + name + ":";
+        for (std::size_t i = 0; i < ending_names.size(); ++i) {
+            text += " " + std::to_string(account.ended(static_cast<ending>(i))) + " " + ending_names[i];
+        }
+        text += "\n";
+    };
+    add("operations", operations);
+    add("jobs", jobs);
+    add("deliveries", deliveries);
+    return text;
+}
+
 std::size_t allocated_bytes() {
 #ifdef SOAK_SANITIZED
     return __sanitizer_get_current_allocated_bytes();

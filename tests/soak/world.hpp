@@ -112,6 +112,8 @@ struct world {
     void fault(const char* text) noexcept;
     /// Waits for the workers; a fault if anything is still open then.
     void expect_balance();
+    /// How many there were of each kind, and how they ended, as text.
+    std::string accounts() const;
 };
 
 /// A result that workers bring, as one value that only this one expects.
