@@ -8,55 +8,78 @@ namespace isthmus::inline v1::detail {
 
 /// Resumes the leaf, and then whichever frame becomes the leaf, until the chain suspends or its root has ended.
 /// A loop and not symmetric transfer: not every compiler makes that a tail call, and it is no faster.
-inline void drive(activation& step) noexcept {
+ISTHMUS_NOINLINE inline void drive_on(activation& step, frame* leaf) noexcept {
     do {
-        frame* const leaf = step.leaf;
         if (leaf->awaiting != nullptr) [[unlikely]] {
             leaf->awaiting->advance(step);
             if (leaf->awaiting != nullptr) {
                 continue;
             }
         }
-        leaf->self.resume();
-    } while (step.leaf != nullptr && step.yielded == nullptr);
+        leaf->handle().resume();
+        step.sent = nullptr;
+    } while (step.yielded == nullptr && (leaf = step.leaf) != nullptr);
+}
+
+inline void drive(activation& step, frame* leaf) noexcept {
+    if (leaf->awaiting == nullptr) [[likely]] {
+        leaf->handle().resume();
+        if (step.yielded != nullptr) [[likely]] {
+            return;
+        }
+        step.sent = nullptr;
+        leaf = step.leaf;
+        if (leaf == nullptr) {
+            return;
+        }
+    }
+    drive_on(step, leaf);
+}
+
+/// For begin(): takes `f`, which has started and is no root at rest, out of its chain, unless that runs.
+ISTHMUS_NOINLINE inline bool take_out(frame& f, bool splits) noexcept {
+    if (is_running(f)) {
+        return false;
+    }
+    detach(f);
+    if (splits) {
+        split(f);
+    }
+    return true;
 }
 
 /// Prepares a step of `root` as a root: takes it out of a chain at rest (7.9: that steals a step), finds its leaf.
-inline misuse begin(frame* const& root, activation& step) noexcept {
+inline misuse begin(frame* const& root, activation& step, frame*& f) noexcept {
     step.guard.lock(); // before looking at `root`, which whoever drives it clears at its end
-    frame* const f = root;
+    f = root;
     if (f == nullptr) [[unlikely]] {
         return misuse::already_finished;
     }
-    if (f->attached()) [[unlikely]] {
-        if (is_running(*f)) {
+    chain_link link = f->link();
+    if (!link.created() && !link.rests()) [[unlikely]] {
+        if (!take_out(*f, step.observer == nullptr)) {
             return misuse::already_executing;
         }
-        detach(*f);
-        if (step.observer == nullptr) {
-            split(*f);
-        }
+        link = f->link();
     }
-    const chain_link link = f->link();
-    if (link.runs()) [[unlikely]] {
-        return misuse::already_executing;
-    }
-    step.starts = link.created();
-    step.leaf = step.starts ? f : link.leaf();
+    step.leaf = link.created() ? f : link.leaf();
     return misuse::none;
 }
 
-/// From here on the chain that begin() has prepared runs.
-inline void join_step(frame& f, activation& step) noexcept {
+/// From here on the chain that begin() has prepared runs. Returns its leaf.
+inline frame* join_step(frame& f, activation& step) noexcept {
+    frame* const leaf = step.leaf;
     f.join(step);
-    step.leaf->join(step);
+    if (leaf != &f) {
+        leaf->join(step);
+    }
     step.guard.unlock();
+    return leaf;
 }
 
 /// Drives a step that begin() has prepared. Afterwards `f` has ended or, if the step yielded, is to be brought to rest.
 inline void run_step(frame& f, activation& step) noexcept {
-    join_step(f, step);
-    drive(step);
+    drive(step, join_step(f, step));
 }
 
 /// Brings a root that has suspended to rest, when what it yielded has been taken: until then nobody may resume it. A

@@ -46,7 +46,6 @@ struct activation {
     const std::exception_ptr* injected = nullptr; ///< raised where the leaf is resumed; taken like `sent`
     error_observer* observer = nullptr;           ///< null: nobody wants to know
     bool accepts_none = true;                     ///< whether the root can yield None
-    bool starts = false;                          ///< whether the root has not started before
 
     // Where `yielded` points when there is no object. Not globals, of which each extension module has its own.
     none none_yielded; ///< a level whose Yield is `none` has suspended, whatever the root's Yield is
@@ -56,6 +55,7 @@ struct activation {
 
     /// The injected error, which from now on counts as delivered.
     std::exception_ptr take_injected() noexcept { return *std::exchange(injected, nullptr); }
+    [[noreturn]] ISTHMUS_NOINLINE void raise_injected() { std::rethrow_exception(take_injected()); }
     /// Tells the driver that `error` is about to be raised in `at`.
     void arrives(frame& at, const std::exception_ptr& error) const noexcept {
         if (observer != nullptr) [[unlikely]] {
@@ -115,10 +115,12 @@ class chain_link {
 public:
     explicit chain_link(std::uintptr_t link) noexcept : link_(link) {}
     bool created() const noexcept { return link_ == 0; }
+    /// Of a frame that has started: whether it is a root at rest.
+    bool rests() const noexcept { return (link_ & 1) == 0; }
     /// Of a root or leaf.
     bool runs() const noexcept { return (link_ & 1) != 0; }
     /// Of the root or the leaf of a running chain.
-    activation& step() const noexcept { return *reinterpret_cast<activation*>(link_ & ~std::uintptr_t{1}); }
+    activation& step() const noexcept { return *reinterpret_cast<activation*>(link_ - 1); }
     /// Of a root at rest.
     frame* leaf() const noexcept { return reinterpret_cast<frame*>(link_); }
 
@@ -128,7 +130,6 @@ private:
 
 /// The head of every coroutine's frame: first base of its promise.
 struct frame {
-    std::coroutine_handle<> self;
     native_link* up = nullptr;    ///< those who await or observe this frame; the first may have it attached
     frame** owner = nullptr;      ///< the coroutine object's pointer to this frame; null once that is gone
     delegate* awaiting = nullptr; ///< what it waits for, if the leaf has to consult it or to show it
@@ -144,11 +145,13 @@ struct frame {
     activation& step() const noexcept { return link().step(); }
     frame* leaf_at_rest() const noexcept { return link().leaf(); }
     bool runs_as_root() const noexcept { return link().runs(); }
-    void join(activation& step) noexcept { store(reinterpret_cast<std::uintptr_t>(&step) | 1); }
+    void join(activation& step) noexcept { store(reinterpret_cast<std::uintptr_t>(&step) + 1); }
     void rest(frame* leaf) noexcept { store(reinterpret_cast<std::uintptr_t>(leaf)); }
     /// Takes over the place of `other` in the running chain.
     void follow(const frame& other) noexcept { store(other.link_.load(std::memory_order_relaxed)); }
     bool attached() const noexcept;
+    /// The coroutine whose promise begins with this.
+    std::coroutine_handle<> handle() noexcept { return std::coroutine_handle<frame>::from_promise(*this); }
     /// Ends in an error, as the leaf of a running chain: hand_over() comes next.
     void fail(std::exception_ptr left) noexcept;
     /// Where it is: the line of the co_await or co_yield that it came to last, that of the function if there is none.
@@ -158,7 +161,7 @@ private:
     void store(std::uintptr_t link) noexcept { link_.store(link, std::memory_order_relaxed); }
 
     // 0: created. Root at rest: the leaf. Root or leaf of a running chain: the activation, with the low bit set.
-    // Others: meaningless. Relaxed atomics cost nothing, and let a second thread see that it comes at the wrong time.
+    // Others: meaningless, but with the low bit set, so that one look tells a root at rest from all that is not. Relaxed atomics cost nothing, and let a second thread see that it comes at the wrong time.
     std::atomic<std::uintptr_t> link_{0};
 };
 

@@ -194,10 +194,6 @@ public:
 
 protected:
     explicit promise_base(frame_kind of) noexcept { this->kind = of; }
-    void initialise(std::coroutine_handle<> handle, std::source_location function) noexcept {
-        this->self = handle;
-        this->where = function;
-    }
 };
 
 } // namespace detail

@@ -107,7 +107,7 @@ inline void cut_off(frame& f) noexcept {
 /// Destroys one frame that no chain runs through.
 inline void destroy(frame& f) noexcept {
     cut_off(f);
-    f.self.destroy();
+    f.handle().destroy();
 }
 
 /// Destroys a chain at rest, or a frame that never started, leaf first and in a loop: destructors that recursed

@@ -10,18 +10,26 @@
 
 namespace isthmus::inline v1::detail {
 
-/// `co_yield`: suspends the whole chain, and becomes what the driver sends.
+/// `co_yield`: suspends the whole chain, and becomes what the driver sends. What is yielded outlives the suspension: a
+/// temporary of the co_yield expression, or a referent.
 template <class Send>
-class yield_awaiter_base {
+class yield_awaiter {
 public:
+    yield_awaiter(frame& yielding, const void* value) noexcept : frame_(&yielding) {
+        yielding.step().yielded = const_cast<void*>(value); // nothing can go wrong between here and the suspension
+    }
+    yield_awaiter(const yield_awaiter&) = delete;
+    yield_awaiter& operator=(const yield_awaiter&) = delete;
+
     bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<>) const noexcept {}
 
     Send await_resume() {
         activation& step = frame_->step();
         if (step.injected != nullptr) [[unlikely]] {
-            std::rethrow_exception(step.take_injected());
+            step.raise_injected();
         }
-        void* const sent = std::exchange(step.sent, nullptr);
+        void* const sent = step.sent;
         if constexpr (std::is_void_v<Send>) {
             return;
         } else if constexpr (is_none<Send>) {
@@ -35,14 +43,6 @@ public:
         }
     }
 
-    yield_awaiter_base(const yield_awaiter_base&) = delete;
-    yield_awaiter_base& operator=(const yield_awaiter_base&) = delete;
-
-protected:
-    explicit yield_awaiter_base(frame& yielding) noexcept : frame_(&yielding) {}
-    ~yield_awaiter_base() = default;
-    void suspend(const void* value) noexcept { frame_->step().yielded = const_cast<void*>(value); }
-
 private:
     void* require(void* sent) const {
         if (sent == nullptr) [[unlikely]] {
@@ -54,26 +54,17 @@ private:
     frame* frame_;
 };
 
-/// Yields an object that outlives the suspension: a temporary of the co_yield expression, or a referent.
-template <class Send>
-class yield_reference final : public yield_awaiter_base<Send> {
-public:
-    yield_reference(frame& yielding, const void* value) noexcept : yield_awaiter_base<Send>(yielding), value_(value) {}
-    void await_suspend(std::coroutine_handle<>) noexcept { this->suspend(value_); }
-
-private:
-    const void* value_;
+template <class Yield>
+struct copied {
+    std::remove_cv_t<Yield> value;
 };
 
 /// Yields a copy, so that the driver can move it out.
 template <class Yield, class Send>
-class yield_copy final : public yield_awaiter_base<Send> {
+class yield_copy final : copied<Yield>, public yield_awaiter<Send> { // in this order: the copy may throw
 public:
-    yield_copy(frame& yielding, const Yield& value) : yield_awaiter_base<Send>(yielding), value_(value) {}
-    void await_suspend(std::coroutine_handle<>) noexcept { this->suspend(std::addressof(value_)); }
-
-private:
-    std::remove_cv_t<Yield> value_;
+    yield_copy(frame& yielding, const Yield& value)
+        : copied<Yield>{value}, yield_awaiter<Send>(yielding, std::addressof(this->value)) {}
 };
 
 /// What the layer that owns a Yield type keeps in each frame that yields it. That layer specialises it.
@@ -102,37 +93,39 @@ struct noted_frame : frame {
 template <class Yield, class Send>
 class yielding_promise : public noted_frame<Yield> {
 public:
-    yield_reference<Send> yield_value(Yield&& value,
-                                      std::source_location at = std::source_location::current()) noexcept {
-        this->line = at.line();
-        return yield_reference<Send>(*this, std::addressof(value));
+    yield_awaiter<Send> yield_value(Yield&& value, std::uint32_t at = __builtin_LINE()) noexcept {
+        this->line = at;
+        return yield_awaiter<Send>(*this, std::addressof(value));
     }
-    yield_copy<Yield, Send> yield_value(const Yield& value, std::source_location at = std::source_location::current())
+    auto yield_value(const Yield& value, std::uint32_t at = __builtin_LINE())
         requires std::is_copy_constructible_v<Yield>
     {
-        this->line = at.line();
-        return yield_copy<Yield, Send>(*this, value);
+        this->line = at;
+        if constexpr (std::is_trivially_copyable_v<Yield>) { // moving it out would not change it
+            return yield_awaiter<Send>(*this, std::addressof(value));
+        } else {
+            return yield_copy<Yield, Send>(*this, value);
+        }
     }
 };
 template <class Yield, class Send>
 class yielding_promise<Yield&, Send> : public noted_frame<Yield&> {
 public:
-    yield_reference<Send> yield_value(Yield& value,
-                                      std::source_location at = std::source_location::current()) noexcept {
-        this->line = at.line();
-        return yield_reference<Send>(*this, std::addressof(value));
+    yield_awaiter<Send> yield_value(Yield& value, std::uint32_t at = __builtin_LINE()) noexcept {
+        this->line = at;
+        return yield_awaiter<Send>(*this, std::addressof(value));
     }
 };
 template <class Yield, class Send>
     requires is_none<Yield>
 class yielding_promise<Yield, Send> : public noted_frame<Yield> {
 public:
-    yield_reference<Send> yield_value(none, std::source_location at = std::source_location::current()) {
-        this->line = at.line();
+    yield_awaiter<Send> yield_value(none, std::uint32_t at = __builtin_LINE()) {
+        this->line = at;
         if (!this->step().accepts_none) [[unlikely]] {
             throw unexpected_yield();
         }
-        return yield_reference<Send>(*this, &this->step().none_yielded);
+        return yield_awaiter<Send>(*this, &this->step().none_yielded);
     }
 };
 

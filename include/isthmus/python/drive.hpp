@@ -192,7 +192,8 @@ public:
     /// begin(), with the exception set if it was refused.
     bool begin(activation& step) const noexcept {
         const coroutine_object& self = *coroutine_object::of(self_.held);
-        const misuse refused = granted() ? isthmus::detail::begin(self.root, step) : misuse::already_executing;
+        frame* root = nullptr;
+        const misuse refused = granted() ? isthmus::detail::begin(self.root, step, root) : misuse::already_executing;
         if (refused != misuse::none) [[unlikely]] {
             set_misuse(refused, self.operations->kind);
         }
@@ -220,7 +221,7 @@ inline PySendResult send(PyObject* object_self, PyObject* value, PyObject** resu
     frame& f = *self.root;
     object sent;
     if (value != Py_None) {
-        if (step.starts) {
+        if (f.created()) {
             set_misuse(misuse::send_to_unstarted);
             return PYGEN_ERROR;
         }
@@ -242,7 +243,7 @@ inline bool convert_sent(const coroutine_object& self, const entry& entered, PyO
         if (!entered.begin(looked_at)) {
             return false;
         }
-        if (looked_at.starts) {
+        if (self.root->created()) {
             set_misuse(misuse::send_to_unstarted, frame_kind::generator);
             return false;
         }
@@ -274,7 +275,7 @@ inline PySendResult send_to_generator(PyObject* object_self, PyObject* value, Py
     if (!entered.begin(step)) {
         return PYGEN_ERROR;
     }
-    if (!sent && !step.starts && !self.operations->accepts_none) {
+    if (!sent && !self.root->created() && !self.operations->accepts_none) {
         set_misuse(misuse::missing_value, frame_kind::generator);
         return PYGEN_ERROR;
     }
@@ -298,7 +299,7 @@ inline PySendResult throw_(PyObject* object_self, object exception, PyObject** r
         return PYGEN_ERROR;
     }
     frame& f = *self.root;
-    if (step.starts) {
+    if (f.created()) {
         isthmus::detail::destroy_unstarted(f, step);
         Py_CLEAR(self.keep_alive);
         add_traceback_entry(exception.ptr(), self.where, 0); // 5.8
