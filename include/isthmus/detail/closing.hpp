@@ -17,12 +17,14 @@ inline void raise_in(frame& f, activation& step, bool passes_errors) noexcept {
         step.leaf = nullptr;
     } else {
         step.arrives(f, *step.injected);
-        drive(step, leaf);
+        drive_on(step, leaf);
     }
 }
 
-/// Whether `f` is suspended in the co_await of a nothrow().
-inline bool passes_errors(const frame& f) noexcept { return f.awaiting != nullptr && f.awaiting->passes_errors; }
+/// Whether `f` is suspended in the co_await or co_yield of a nothrow().
+inline bool passes_errors(const frame& f) noexcept {
+    return f.awaiting != nullptr ? f.awaiting->passes_errors : f.passes_errors;
+}
 
 inline std::exception_ptr native_link::take_closed(frame& closed, activation& step) noexcept {
     if (step.yielded != nullptr) {
@@ -67,10 +69,10 @@ inline void throw_step(frame& f, activation& step, const std::exception_ptr& err
     step.injected = &error;
     if (!is_generator_exit(error)) {
         frame* const leaf = join_step(f, step);
-        if (leaf->awaiting == nullptr) { // otherwise that decides what becomes of it
+        if (leaf->awaiting == nullptr && !leaf->passes_errors) { // otherwise that decides what becomes of it
             step.arrives(*leaf, error);
         }
-        drive(step, leaf);
+        drive_on(step, leaf);
         return;
     }
     const bool passes = passes_errors(f);

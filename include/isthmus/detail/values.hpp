@@ -43,6 +43,9 @@ public:
         }
     }
 
+protected:
+    frame& yielding() const noexcept { return *frame_; }
+
 private:
     void* require(void* sent) const {
         if (sent == nullptr) [[unlikely]] {
@@ -59,12 +62,26 @@ struct copied {
     std::remove_cv_t<Yield> value;
 };
 
-/// Yields a copy, so that the driver can move it out.
-template <class Yield, class Send>
-class yield_copy final : copied<Yield>, public yield_awaiter<Send> { // in this order: the copy may throw
+/// Yields an object of its own, so that the driver can move it out.
+template <class Yield, class Awaiter>
+class yield_copy final : copied<Yield>, public Awaiter { // in this order: making the copy may throw
 public:
-    yield_copy(frame& yielding, const Yield& value)
-        : copied<Yield>{value}, yield_awaiter<Send>(yielding, std::addressof(this->value)) {}
+    template <class Source>
+    yield_copy(frame& yielding, Source&& source)
+        : copied<Yield>{std::forward<Source>(source)}, Awaiter(yielding, std::addressof(this->value)) {}
+};
+
+/// Yields in nothrow(): an error that is thrown in ends the frame, and does not resume it.
+template <class Send>
+class nothrow_yield_awaiter : public yield_awaiter<Send> {
+public:
+    nothrow_yield_awaiter(frame& yielding, const void* value) noexcept : yield_awaiter<Send>(yielding, value) {
+        yielding.passes_errors = true;
+    }
+    Send await_resume() {
+        this->yielding().passes_errors = false;
+        return yield_awaiter<Send>::await_resume();
+    }
 };
 
 /// What the layer that owns a Yield type keeps in each frame that yields it. That layer specialises it.
@@ -81,11 +98,7 @@ struct frame_notes {
 /// A frame with its notes, where they are found whatever its Return and Send are.
 template <class Yield>
 struct noted_frame : frame {
-    noted_frame() noexcept {
-        if constexpr (frame_notes<Yield>::awaits_objects) {
-            this->awaits_objects = true;
-        }
-    }
+    explicit noted_frame(frame_kind of) noexcept : frame(of, frame_notes<Yield>::awaits_objects) {}
     [[no_unique_address]] frame_notes<Yield> notes;
 };
 
@@ -93,6 +106,8 @@ struct noted_frame : frame {
 template <class Yield, class Send>
 class yielding_promise : public noted_frame<Yield> {
 public:
+    using noted_frame<Yield>::noted_frame;
+
     yield_awaiter<Send> yield_value(Yield&& value, std::uint32_t at = __builtin_LINE()) noexcept {
         this->line = at;
         return yield_awaiter<Send>(*this, std::addressof(value));
@@ -104,13 +119,15 @@ public:
         if constexpr (std::is_trivially_copyable_v<Yield>) { // moving it out would not change it
             return yield_awaiter<Send>(*this, std::addressof(value));
         } else {
-            return yield_copy<Yield, Send>(*this, value);
+            return yield_copy<Yield, yield_awaiter<Send>>(*this, value);
         }
     }
 };
 template <class Yield, class Send>
 class yielding_promise<Yield&, Send> : public noted_frame<Yield&> {
 public:
+    using noted_frame<Yield&>::noted_frame;
+
     yield_awaiter<Send> yield_value(Yield& value, std::uint32_t at = __builtin_LINE()) noexcept {
         this->line = at;
         return yield_awaiter<Send>(*this, std::addressof(value));
@@ -120,12 +137,19 @@ template <class Yield, class Send>
     requires is_none<Yield>
 class yielding_promise<Yield, Send> : public noted_frame<Yield> {
 public:
+    using noted_frame<Yield>::noted_frame;
+
     yield_awaiter<Send> yield_value(none, std::uint32_t at = __builtin_LINE()) {
         this->line = at;
+        return yield_awaiter<Send>(*this, none_to_yield());
+    }
+
+protected:
+    const none* none_to_yield() {
         if (!this->step().accepts_none) [[unlikely]] {
             throw unexpected_yield();
         }
-        return yield_awaiter<Send>(*this, &this->step().none_yielded);
+        return &this->step().none_yielded;
     }
 };
 
@@ -142,6 +166,23 @@ public:
 
 private:
     std::optional<stored<Return>> value_;
+};
+template <class Return>
+    requires std::is_trivially_destructible_v<stored<Return>> && (!std::is_reference_v<Return>)
+class returned_value<Return> { // needs not know whether there is one
+public:
+    returned_value() noexcept {}
+    template <class U = std::remove_cv_t<Return>>
+        requires std::is_constructible_v<stored<Return>, U&&> && std::is_convertible_v<U&&, Return>
+    void return_value(U&& value) {
+        std::construct_at(std::addressof(value_), std::forward<U>(value));
+    }
+    stored<Return>& value() noexcept { return value_; }
+
+private:
+    union {
+        stored<Return> value_;
+    };
 };
 template <class Return>
 class returned_value<Return&> {
