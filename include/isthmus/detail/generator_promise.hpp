@@ -7,6 +7,7 @@
 #include "promise.hpp"
 
 #include <coroutine>
+#include <cstdint>
 #include <type_traits>
 
 namespace isthmus::inline v1::detail {
@@ -43,8 +44,8 @@ public:
 
     /// `co_yield yield_from(sub)`.
     template <class Sub>
-    auto yield_value(delegation<Sub>&& from, std::source_location at = std::source_location::current()) {
-        this->line = at.line();
+    auto yield_value(delegation<Sub>&& from, std::uint32_t at_line = __builtin_LINE()) {
+        this->line = at_line;
         using sub_type = std::remove_reference_t<Sub>;
         if constexpr (any_generator<sub_type>) {
             return yield_from_generator(from.sub());
