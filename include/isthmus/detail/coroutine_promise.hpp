@@ -7,6 +7,7 @@
 #include "promise.hpp"
 
 #include <coroutine>
+#include <cstdint>
 #include <type_traits>
 #include <utility>
 
@@ -23,6 +24,7 @@ class coroutine_promise : public promise_base<Return, Yield, Send> {
     using awaiter_of = native_awaiter<frame_kind::coroutine, R, Y, S>;
 
 public:
+    /// The line is no std::source_location, of which g++ keeps one in the frame for each co_await.
     template <class T>
     auto await_transform(T&& awaited, std::uint32_t at = __builtin_LINE()) {
         this->line = at;

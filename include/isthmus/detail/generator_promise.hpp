@@ -7,6 +7,7 @@
 #include "promise.hpp"
 
 #include <coroutine>
+#include <cstdint>
 #include <type_traits>
 
 namespace isthmus::inline v1::detail {

@@ -157,19 +157,18 @@ object adopt(isthmus::detail::resumable<Kind, Return, Yield, Send>& source, inte
     self->root = nullptr;
     self->operations = &known;
     self->weak_references = nullptr;
-    self->keep_alive = keep_alive.release();
-    self->name = nullptr;
-    self->qualname = nullptr;
-    self->origin = nullptr;
-    self->result_policy = policy;
     ::new (static_cast<void*>(&self->where)) std::source_location(f != nullptr ? f->where : std::source_location());
+    ::new (static_cast<void*>(&self->more)) extras(keep_alive.release());
     ::new (static_cast<void*>(&self->whose_turn)) detail::turn();
     if constexpr (!std::is_same_v<Object, coroutine_object>) {
         self->make_empty();
     }
     PyObject_GC_Track(self);
+    if (policy != 0 && !self->more.set_result_policy(policy)) {
+        throw_raised();
+    }
     if (Kind == frame_kind::coroutine) {
-        self->origin = capture_origin();
+        capture_origin(self->more);
     }
     frame_access::move_to(source, self->root);
     return made;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../coroutine.hpp"
+#include "extras.hpp"
 #include "state.hpp"
 #include "traceback.hpp"
 #include "translate.hpp"
@@ -44,13 +45,9 @@ struct coroutine_object {
     frame* root; ///< null: closed
     const coroutine_operations* operations;
     PyObject* weak_references;
-    PyObject* keep_alive; ///< what must live as long as the frame: `self` of a bound method
-    PyObject* name;       ///< null until somebody sets it; then not derived from `where` any more
-    PyObject* qualname;
-    PyObject* origin;
     interpreter_state* state;
-    int result_policy; ///< the binding library's return value policy, for take_result
     std::source_location where;
+    extras more;
     [[no_unique_address]] turn whose_turn;
 
     static coroutine_object* of(PyObject* self) noexcept { return reinterpret_cast<coroutine_object*>(self); }
@@ -103,7 +100,7 @@ inline PyObject* finish(coroutine_object& self, frame& f, traceback_recorder& tr
     }
     const std::exception_ptr error = std::move(f.error);
     isthmus::detail::destroy(f);
-    Py_CLEAR(self.keep_alive);
+    self.more.drop_keep_alive();
     if (error) {
         set_from_exception(error, self.operations->translate);
         traceback.add_entries(error);
@@ -301,7 +298,7 @@ inline PySendResult throw_(PyObject* object_self, object exception, PyObject** r
     frame& f = *self.root;
     if (f.created()) {
         isthmus::detail::destroy_unstarted(f, step);
-        Py_CLEAR(self.keep_alive);
+        self.more.drop_keep_alive();
         add_traceback_entry(exception.ptr(), self.where, 0); // 5.8
         set_raised(std::move(exception));
         convert_stop_iteration(self.operations->kind);
@@ -325,7 +322,7 @@ inline PyObject* close(PyObject* object_self, PyObject* = nullptr) noexcept {
     }
     if (self.root->created()) {
         isthmus::detail::destroy(*self.root);
-        Py_CLEAR(self.keep_alive);
+        self.more.drop_keep_alive();
         Py_RETURN_NONE;
     }
     traced_step step;
