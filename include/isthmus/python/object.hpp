@@ -14,6 +14,7 @@
 #error "isthmus cannot be built with the limited API: turn STABLE_ABI (Py_LIMITED_API) off for this module"
 #endif
 
+#include "../detail/config.hpp"
 #include "../step.hpp"
 
 #include <atomic>
@@ -173,15 +174,19 @@ public:
 
     void reset() noexcept {
         if (PyObject* const old = std::exchange(pointer_, nullptr)) {
-            if (detail::attached()) [[likely]] {
-                Py_DECREF(old);
-            } else {
-                detail::deferred_references::push(old);
-            }
+            drop(old);
         }
     }
 
 private:
+    // Mostly there is nothing to drop, which the compiler often knows.
+    ISTHMUS_NOINLINE static void drop(PyObject* reference) noexcept {
+        if (detail::attached()) [[likely]] {
+            Py_DECREF(reference);
+        } else {
+            detail::deferred_references::push(reference);
+        }
+    }
     explicit object(PyObject* pointer) noexcept : pointer_(pointer) {}
     static PyObject* new_reference(PyObject* pointer, const char* what) noexcept {
         if (pointer != nullptr) {
