@@ -168,9 +168,6 @@ object adopt(isthmus::detail::resumable<Kind, Return, Yield, Send>& source, inte
         self->make_empty();
     }
     PyObject_GC_Track(self);
-    if (Kind == frame_kind::coroutine) {
-        self->origin = capture_origin();
-    }
     frame_access::move_to(source, self->root);
     return made;
 }
@@ -183,9 +180,12 @@ object adopt(isthmus::detail::resumable<Kind, Return, Yield, Send>& source, inte
 /// the coroutine is running or awaited, a MemoryError.
 template <class Binding = detail::by_converter, class Return>
 object to_python(coroutine<Return>&& source, object keep_alive = object(), int policy = 0) {
-    detail::interpreter_state& state = detail::interpreter_state::get();
-    return detail::adopt(source, state, state.coroutine_type, detail::operations<Return, Binding>,
-                         std::move(keep_alive), policy);
+    PyThreadState& thread = detail::this_thread();
+    detail::interpreter_state& state = detail::interpreter_state::of(thread);
+    object made = detail::adopt(source, state, state.coroutine_type, detail::operations<Return, Binding>,
+                                std::move(keep_alive), policy);
+    detail::coroutine_object::of(made.ptr())->origin = detail::capture_origin(thread);
+    return made;
 }
 
 /// Makes a bound class awaitable: `.def("__await__", isthmus::py::as_await(&Job::run))`, where run() takes no

@@ -75,10 +75,9 @@ ISTHMUS_NOINLINE inline PyObject* capture_frames(PyThreadState* thread, int dept
 }
 
 /// cr_origin, as deep as sys.set_coroutine_origin_tracking_depth asks for (11.5); null if it asks for none.
-inline PyObject* capture_origin() noexcept {
-    PyThreadState* const thread = PyThreadState_Get();
-    const int depth = thread->coroutine_origin_tracking_depth;
-    return depth > 0 ? capture_frames(thread, depth) : nullptr;
+inline PyObject* capture_origin(PyThreadState& thread) noexcept {
+    const int depth = thread.coroutine_origin_tracking_depth;
+    return depth > 0 ? capture_frames(&thread, depth) : nullptr;
 }
 
 } // namespace isthmus::inline v1::py::detail
