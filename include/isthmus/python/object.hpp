@@ -36,24 +36,28 @@ namespace isthmus::inline v1::py {
 
 namespace detail {
 
-/// Whether this thread may use Python's API: it has an attached thread state (holds the GIL). Any thread may ask.
-inline bool attached() noexcept {
+/// The state of this thread if it may use Python's API, that is if it has an attached thread state (holds the GIL);
+/// null if not. Any thread may ask.
+inline PyThreadState* attached_thread() noexcept {
 #if PY_VERSION_HEX >= 0x030D0000
-    return PyThreadState_GetUnchecked() != nullptr;
+    return PyThreadState_GetUnchecked();
 #elif PY_VERSION_HEX >= 0x030C0000
-    return _PyThreadState_UncheckedGet() != nullptr;
+    return _PyThreadState_UncheckedGet();
 #else
     // PyGILState_Check() would do, if it were not false while the interpreter finalises. In 3.11 the current thread
     // state is that of whichever thread holds the GIL.
     PyThreadState* const current = _PyThreadState_UncheckedGet();
     PyThreadState* const usual = PyGILState_GetThisThreadState();
     if (current == nullptr || usual == nullptr || current == usual) {
-        return current != nullptr && current == usual;
+        return current == usual ? current : nullptr;
     }
     // In a subinterpreter it is not the one that the thread usually has.
-    return PyInterpreterState_Head() != PyInterpreterState_Main() && current->thread_id == PyThread_get_thread_ident();
+    const bool is_ours = PyInterpreterState_Head() != PyInterpreterState_Main() &&
+                         current->thread_id == PyThread_get_thread_ident();
+    return is_ours ? current : nullptr;
 #endif
 }
+inline bool attached() noexcept { return attached_thread() != nullptr; }
 
 /// For what needs the GIL: with ISTHMUS_CHECK_GIL, Py_FatalError() if this thread does not hold it. `what` was called.
 inline void check_gil([[maybe_unused]] const char* what) noexcept {
