@@ -111,8 +111,10 @@ public:
     }
     /// Drops what is queued, in the main interpreter. Needs the GIL. A few relaxed loads when there is nothing.
     static void drain() noexcept {
-        drain(*current.load(std::memory_order_relaxed));
-        drain(early);
+        if (current.load(std::memory_order_relaxed)->load(std::memory_order_relaxed) != nullptr ||
+            early.load(std::memory_order_relaxed) != nullptr) [[unlikely]] {
+            drop_queued();
+        }
     }
     /// This module is used in `interpreter`, whose queue, which must live for ever, is `shared`.
     static void use(PyInterpreterState* interpreter, queue& shared) noexcept {
@@ -126,12 +128,12 @@ public:
     }
 
 private:
-    static void drain(queue& head) noexcept {
-        if (head.load(std::memory_order_relaxed) != nullptr) [[unlikely]] {
-            if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
-                return;
-            }
-            node* queued = head.exchange(nullptr, std::memory_order_acquire);
+    ISTHMUS_NOINLINE static void drop_queued() noexcept {
+        if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
+            return;
+        }
+        for (queue* const head : {current.load(std::memory_order_relaxed), &early}) {
+            node* queued = head->exchange(nullptr, std::memory_order_acquire);
             while (queued != nullptr) {
                 node* const next = queued->next;
                 Py_DECREF(queued->reference);
