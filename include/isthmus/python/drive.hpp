@@ -101,7 +101,7 @@ ISTHMUS_NOINLINE inline void finish_failed(coroutine_object& self, frame& f, tra
 }
 
 /// Takes what a finished frame returned, or raises what left it, and destroys it. Null: an exception is set.
-inline PyObject* finish(coroutine_object& self, frame& f, traceback_recorder& traceback) noexcept {
+ISTHMUS_ALWAYS_INLINE inline PyObject* finish(coroutine_object& self, frame& f, traceback_recorder& traceback) noexcept {
     PyObject* result = nullptr;
     if (!f.error) {
         try {
