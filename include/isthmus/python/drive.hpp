@@ -101,7 +101,8 @@ ISTHMUS_NOINLINE inline void finish_failed(coroutine_object& self, frame& f, tra
 }
 
 /// Takes what a finished frame returned, or raises what left it, and destroys it. Null: an exception is set.
-ISTHMUS_ALWAYS_INLINE inline PyObject* finish(coroutine_object& self, frame& f, traceback_recorder& traceback) noexcept {
+ISTHMUS_ALWAYS_INLINE inline PyObject* finish(coroutine_object& self, frame& f,
+                                              traceback_recorder& traceback) noexcept {
     PyObject* result = nullptr;
     if (!f.error) {
         try {
@@ -121,7 +122,8 @@ ISTHMUS_ALWAYS_INLINE inline PyObject* finish(coroutine_object& self, frame& f, 
 }
 
 /// What a generator has yielded: PYGEN_NEXT, or PYGEN_ERROR if it cannot be converted. It counts as running meanwhile.
-ISTHMUS_NOINLINE inline PySendResult settle_yield(coroutine_object& self, frame& f, activation& step, PyObject** result) noexcept {
+ISTHMUS_NOINLINE inline PySendResult settle_yield(coroutine_object& self, frame& f, activation& step,
+                                                  PyObject** result) noexcept {
     const isthmus::detail::at_rest afterwards{f, step};
     try {
         *result =

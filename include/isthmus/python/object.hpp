@@ -52,8 +52,8 @@ inline PyThreadState* attached_thread() noexcept {
         return current == usual ? current : nullptr;
     }
     // In a subinterpreter it is not the one that the thread usually has.
-    const bool is_ours = PyInterpreterState_Head() != PyInterpreterState_Main() &&
-                         current->thread_id == PyThread_get_thread_ident();
+    const bool is_ours =
+        PyInterpreterState_Head() != PyInterpreterState_Main() && current->thread_id == PyThread_get_thread_ident();
     return is_ours ? current : nullptr;
 #endif
 }
