@@ -7,10 +7,6 @@
 
 namespace {
 
-PyObject* zero(PyObject*, PyObject*) {
-    CALLGRIND_ZERO_STATS;
-    Py_RETURN_NONE;
-}
 PyObject* dump(PyObject*, PyObject* name) {
     CALLGRIND_DUMP_STATS_AT(PyUnicode_AsUTF8(name));
     Py_RETURN_NONE;
@@ -18,8 +14,7 @@ PyObject* dump(PyObject*, PyObject* name) {
 PyObject* allocated(PyObject*, PyObject*) { return PyLong_FromSize_t(mallinfo2().uordblks); }
 
 PyMethodDef functions[] = {
-    {"zero", zero, METH_NOARGS, "Counts from zero."},
-    {"dump", dump, METH_O, "Writes what was counted, under this name."},
+    {"dump", dump, METH_O, "Writes what was counted, under this name, and counts from zero."},
     {"allocated", allocated, METH_NOARGS, "The bytes that malloc has given, and not got back. Not under callgrind."},
     {nullptr, nullptr, 0, nullptr},
 };

@@ -22,12 +22,11 @@ public:
     explicit python_awaiter(Awaited&& awaited) noexcept : python_delegate(std::forward<Awaited>(awaited).awaited) {}
 
     bool await_ready() {
-        require_gil();
-        const interpreter_state& state = interpreter_state::get(); // made at the latest now, where it may throw
+        const interpreter_state& state = interpreter_state::of(require_gil()); // made at the latest now
         if constexpr (IsIterator) {
             require_driven_by_nobody(iterator_.ptr());
         } else {
-            iterator_ = await_iterator_of(iterator_.ptr());
+            iterator_ = await_iterator_of(std::move(iterator_));
         }
         joins_ = Py_TYPE(iterator_.ptr()) == state.coroutine_type;
         return false;
@@ -37,9 +36,9 @@ public:
         suspend(awaiting.promise());
     }
     T await_resume() {
-        const object result = take_result();
+        object result = take_result();
         if constexpr (!std::is_void_v<T>) {
-            return converter<T>::from_python(result);
+            return converter<T>::from_python(std::move(result));
         }
     }
 };

@@ -87,8 +87,19 @@ inline void deallocate_memory(PyObject* self) noexcept {
     Py_DECREF(type);
 }
 
+/// Raises what has left a finished frame, and destroys it.
+ISTHMUS_NOINLINE inline void finish_failed(coroutine_object& self, frame& f, traceback_recorder& traceback) noexcept {
+    const std::exception_ptr error = std::move(f.error);
+    isthmus::detail::destroy_finished(f);
+    self.more.drop_keep_alive();
+    set_from_exception(error, self.operations->translate);
+    traceback.add_entries(error);
+    convert_stop_iteration(self.operations->kind);
+}
+
 /// Takes what a finished frame returned, or raises what left it, and destroys it. Null: an exception is set.
-inline PyObject* finish(coroutine_object& self, frame& f, traceback_recorder& traceback) noexcept {
+ISTHMUS_ALWAYS_INLINE inline PyObject* finish(coroutine_object& self, frame& f,
+                                              traceback_recorder& traceback) noexcept {
     PyObject* result = nullptr;
     if (!f.error) {
         try {
@@ -98,19 +109,18 @@ inline PyObject* finish(coroutine_object& self, frame& f, traceback_recorder& tr
             traceback.leaves(f);
         }
     }
-    const std::exception_ptr error = std::move(f.error);
-    isthmus::detail::destroy(f);
-    self.more.drop_keep_alive();
-    if (error) {
-        set_from_exception(error, self.operations->translate);
-        traceback.add_entries(error);
-        convert_stop_iteration(self.operations->kind);
+    if (f.error) [[unlikely]] {
+        finish_failed(self, f, traceback);
+        return nullptr;
     }
+    isthmus::detail::destroy_finished(f);
+    self.more.drop_keep_alive();
     return result;
 }
 
 /// What a generator has yielded: PYGEN_NEXT, or PYGEN_ERROR if it cannot be converted. It counts as running meanwhile.
-inline PySendResult settle_yield(coroutine_object& self, frame& f, activation& step, PyObject** result) noexcept {
+ISTHMUS_NOINLINE inline PySendResult settle_yield(coroutine_object& self, frame& f, activation& step,
+                                                  PyObject** result) noexcept {
     const isthmus::detail::at_rest afterwards{f, step};
     try {
         *result =
@@ -121,9 +131,15 @@ inline PySendResult settle_yield(coroutine_object& self, frame& f, activation& s
     return *result != nullptr ? PYGEN_NEXT : PYGEN_ERROR;
 }
 
+/// Nothing was resumed: the error that is the driver's.
+ISTHMUS_NOINLINE inline PySendResult settle_refused(activation& step) noexcept {
+    set_from_exception(std::exchange(step.leaf->error, nullptr), nullptr);
+    return PYGEN_ERROR;
+}
+
 /// What a step has given: what was yielded or returned, or an exception that is set.
-inline PySendResult settle(coroutine_object& self, frame& f, activation& step, traceback_recorder& traceback,
-                           PyObject** result) noexcept {
+ISTHMUS_ALWAYS_INLINE inline PySendResult settle(coroutine_object& self, frame& f, activation& step,
+                                                 traceback_recorder& traceback, PyObject** result) noexcept {
     if (step.yielded == nullptr) {
         *result = finish(self, f, traceback);
         return *result != nullptr ? PYGEN_RETURN : PYGEN_ERROR;
@@ -133,9 +149,8 @@ inline PySendResult settle(coroutine_object& self, frame& f, activation& step, t
     }
     { const isthmus::detail::at_rest at_once{f, step}; }
     *result = nullptr;
-    if (step.yielded == &step.refused) {
-        set_from_exception(std::exchange(step.leaf->error, nullptr), nullptr);
-        return PYGEN_ERROR;
+    if (step.yielded == &step.refused) [[unlikely]] {
+        return settle_refused(step);
     }
     if (step.yielded != &step.none_yielded) {
         *result = static_cast<object*>(step.yielded)->release();
@@ -145,7 +160,8 @@ inline PySendResult settle(coroutine_object& self, frame& f, activation& step, t
     }
     return PYGEN_NEXT;
 }
-inline PySendResult settle(coroutine_object& self, frame& f, traced_step& step, PyObject** result) noexcept {
+ISTHMUS_ALWAYS_INLINE inline PySendResult settle(coroutine_object& self, frame& f, traced_step& step,
+                                                 PyObject** result) noexcept {
     return settle(self, f, step, step.traceback, result);
 }
 
@@ -207,7 +223,7 @@ private:
 };
 
 /// send() as am_send has it (2, 14.1).
-inline PySendResult send(PyObject* object_self, PyObject* value, PyObject** result) noexcept {
+ISTHMUS_ALWAYS_INLINE inline PySendResult send(PyObject* object_self, PyObject* value, PyObject** result) noexcept {
     coroutine_object& self = *coroutine_object::of(object_self);
     const entry entered(self);
     traced_step step;

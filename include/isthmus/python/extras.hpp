@@ -29,6 +29,7 @@ public:
     extras(const extras&) = delete;
     extras& operator=(const extras&) = delete;
 
+    bool empty() const noexcept { return word_ == 0; }
     /// Borrowed; null if there is none.
     PyObject* keep_alive() const noexcept {
         const field_lock lock;

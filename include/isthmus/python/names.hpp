@@ -63,11 +63,10 @@ ISTHMUS_NOINLINE inline PyObject* capture_frames(PyThreadState* thread, int dept
 }
 
 /// Sets cr_origin, as deep as sys.set_coroutine_origin_tracking_depth asks for (11.5); not if it asks for none.
-inline void capture_origin(extras& of) noexcept {
-    PyThreadState* const thread = PyThreadState_Get();
-    const int depth = thread->coroutine_origin_tracking_depth;
+inline void capture_origin(PyThreadState& thread, extras& of) noexcept {
+    const int depth = thread.coroutine_origin_tracking_depth;
     if (depth > 0) [[unlikely]] {
-        const object origin = object::steal(capture_frames(thread, depth));
+        const object origin = object::steal(capture_frames(&thread, depth));
         if (origin && !of.set(&extras::fields::origin, origin.ptr())) {
             PyErr_Clear();
         }

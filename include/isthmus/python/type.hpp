@@ -56,7 +56,7 @@ inline void finalize(PyObject* self) noexcept {
     }
 }
 
-inline int clear(PyObject* object_self) noexcept {
+ISTHMUS_NOINLINE inline int clear(PyObject* object_self) noexcept {
     coroutine_object& self = *coroutine_object::of(object_self);
     if (frame* const root = std::exchange(self.root, nullptr)) {
         const saved_error outer; // destructors run
@@ -129,22 +129,32 @@ inline int traverse(PyObject* object_self, visitproc visit, void* arg) noexcept 
     return traverse_frames(*self.root, visit, arg);
 }
 
-/// Weak references die, and their callbacks run, before the body's cleanup (12.2).
-inline void deallocate(PyObject* self) noexcept {
+/// Finalises what has not ended. True if it was resurrected.
+ISTHMUS_NOINLINE inline bool finalize_in_deallocation(PyObject* self) noexcept {
+    PyObject_GC_Track(self);
+    if (PyObject_CallFinalizerFromDealloc(self) != 0) {
+        return true;
+    }
     PyObject_GC_UnTrack(self);
-    if (coroutine_object::of(self)->weak_references != nullptr) {
-        PyObject_ClearWeakRefs(self);
+    return false;
+}
+
+/// Weak references die, and their callbacks run, before the body's cleanup (12.2).
+inline void deallocate(PyObject* object_self) noexcept {
+    coroutine_object& self = *coroutine_object::of(object_self);
+    PyObject_GC_UnTrack(object_self);
+    if (self.weak_references != nullptr) [[unlikely]] {
+        PyObject_ClearWeakRefs(object_self);
     }
-    if (coroutine_object::of(self)->root != nullptr) { // otherwise there is nothing to finalise
-        PyObject_GC_Track(self);
-        if (PyObject_CallFinalizerFromDealloc(self) != 0) {
-            return; // resurrected
-        }
-        PyObject_GC_UnTrack(self);
+    if (self.root != nullptr && finalize_in_deallocation(object_self)) [[unlikely]] {
+        return;
     }
-    clear(self);
-    release_stop_iteration(self);
-    deallocate_memory(self);
+    // Mostly it has ended, and never had a name of its own, an origin or an owner.
+    if (self.root != nullptr || !self.more.empty()) [[unlikely]] {
+        clear(object_self);
+    }
+    release_stop_iteration(object_self);
+    deallocate_memory(object_self);
 }
 
 inline void deallocate_iterator(PyObject* self) noexcept {
