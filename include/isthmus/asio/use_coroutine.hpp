@@ -209,9 +209,10 @@ public:
 
     template <class Initiation, class Binder, class... Lent>
     static auto initiate(Initiation&& initiation, Binder&& bound, Lent&&... lent) {
-        static_assert(isthmus::asio::detail::is_use_coroutine<Token>,
-                      "isthmus: bind_executor() goes directly around use_coroutine, within other adapters of the token: "
-                      "as_tuple(bind_executor(executor, use_coroutine))");
+        static_assert(
+            isthmus::asio::detail::is_use_coroutine<Token>,
+            "isthmus: bind_executor() goes directly around use_coroutine, within other adapters of the token: "
+            "as_tuple(bind_executor(executor, use_coroutine))");
         using bound_initiation = isthmus::asio::detail::bound_initiation<std::decay_t<Initiation>>;
         return async_result<Token, Signature>::initiate(
             bound_initiation{bound.get_executor(), std::forward<Initiation>(initiation)}, Token(bound.get()),

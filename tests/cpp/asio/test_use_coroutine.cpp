@@ -255,7 +255,7 @@ task<bool> all_there(place_of_calls& place, Token token) {
     try {
         co_await isthmus::with_timeout(1ms, wait_at(place, std::move(token)));
     } catch (const isthmus::timed_out&) {
-        co_return place.initiated && place.cancelled&& place.completed;
+        co_return place.initiated&& place.cancelled&& place.completed;
     }
     co_return false;
 }
