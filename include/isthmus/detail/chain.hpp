@@ -143,29 +143,37 @@ inline bool delegate::finish(std::exception_ptr& error) noexcept {
     return true;
 }
 
-inline void native_link::attach(frame& awaiter, frame& target) noexcept {
-    const chain_lock lock;
-    parent = &awaiter;
-    child = &target;
-    next = std::exchange(target.up, this);
-    attached = true;
-    append(awaiter, target);
-}
-
-inline void native_link::append(frame& awaiter, frame& target) noexcept {
-    activation& step = awaiter.step();
-    awaiter.awaiting = this;
-    step.leaf = &target;
-    if (target.created()) [[likely]] {
-        target.follow(awaiter);
-        return;
-    }
+/// Makes the chain of `target`, which has started, the end of the one that `step` runs through.
+ISTHMUS_NOINLINE inline void append(frame& target, activation& step) noexcept {
     if (step.observer == nullptr) {
         split(target);
     }
     step.leaf = target.leaf_at_rest();
     step.leaf->join(step);
     target.join(step); // a root at rest no longer
+}
+
+inline void native_link::attach(frame& awaiter, frame& target) noexcept {
+    parent = &awaiter;
+    child = &target;
+    attach();
+}
+
+ISTHMUS_ALWAYS_INLINE inline void native_link::attach() noexcept {
+    const chain_lock lock;
+    attached = true; // first, so that it is one store with what the constructor has set
+    registered = true;
+    frame& awaiter = *parent;
+    frame& target = *child;
+    next = std::exchange(target.up, this);
+    awaiter.awaiting = this;
+    activation& step = awaiter.step();
+    step.leaf = &target;
+    if (target.created()) [[likely]] {
+        target.follow(awaiter);
+    } else {
+        append(target, step);
+    }
 }
 
 /// The child is not in this chain: it is gone, or somebody else drives or awaits it, or it is at rest (7.9).

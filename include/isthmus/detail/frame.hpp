@@ -189,28 +189,27 @@ private:
 struct native_link : delegate {
     enum class ends : std::uint8_t { none, errors, all };
 
-    bool attached = false;
+    bool attached = false;         // these by one store, hence together
     ends told = ends::none;        ///< which ends of the child advance() deals with, before `parent` is resumed
     bool ended = false;            ///< such an end has come
     misuse failure = misuse::none; ///< why awaiting cannot go on, for await_resume
     const frame_kind child_kind;   ///< known also when the child is gone
     const misuse gone;             ///< what that is then; none for a generator, whose result is empty
-    const bool unused = false;     ///< so that all these are set by one store
+    bool registered = false;       ///< it is in the child's list
     frame* child = nullptr;        ///< null once the child is gone
     native_link* next = nullptr;
 
     native_link(frame_kind kind, misuse when_gone) noexcept : child_kind(kind), gone(when_gone) {}
-    /// The same, registered as awaiting `target`: append() comes next.
+    /// The same, with what attach() will need. Nothing is registered yet: of several co_awaits in one expression, all
+    /// awaiters may be made before the first suspends.
     native_link(frame_kind kind, misuse when_gone, frame& awaiter, frame& target) noexcept
-        : delegate(awaiter), attached(true), child_kind(kind), gone(when_gone), child(&target), next(target.up) {
-        target.up = this;
-    }
+        : delegate(awaiter), child_kind(kind), gone(when_gone), child(&target) {}
     ~native_link() { forget(); }
 
     /// Registers as awaiting `target` and makes it part of the chain that `awaiter` is the running leaf of.
     void attach(frame& awaiter, frame& target) noexcept;
-    /// Makes the chain of `target` the end of the one that `awaiter` is the running leaf of.
-    void append(frame& awaiter, frame& target) noexcept;
+    /// The same with `parent` and `child`.
+    void attach() noexcept;
     /// Undoes attach(): the child is left to itself.
     void forget() noexcept;
     /// Whether the child belongs to an object of the layer above, in whose terms `parent` gets all that comes of it.

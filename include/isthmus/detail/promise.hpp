@@ -99,7 +99,10 @@ public:
         : native_awaiter(awaiting, find()) {}
 
     bool await_ready() const noexcept { return Kind == frame_kind::generator && parent == nullptr; }
-    void await_suspend(std::coroutine_handle<>) const noexcept {}
+    void await_suspend(std::coroutine_handle<>) noexcept {
+        attach();
+        guard_.unlock();
+    }
     Return await_resume() {
         if (await_ready() || child == nullptr || child->error || failure != misuse::none ||
             parent->step().injected != nullptr) [[unlikely]] {
@@ -140,13 +143,15 @@ private:
     native_awaiter(frame& awaiting, frame* target) noexcept
         requires(Kind == frame_kind::coroutine)
         : native_link(Kind, when_gone, awaiting, *target) {
-        append(awaiting, *target);
+        guard_.lock();
     }
     native_awaiter(frame& awaiting, frame* target) noexcept
         requires(Kind == frame_kind::generator)
         : native_link(Kind, when_gone) {
         if (target != nullptr) {
-            attach(awaiting, *target);
+            parent = &awaiting;
+            child = target;
+            guard_.lock();
         }
     }
 
@@ -156,6 +161,8 @@ private:
         }
         return exhausted_result<Return>();
     }
+
+    [[no_unique_address]] chain_guard guard_; ///< held from the check of the target until that is part of this chain
 };
 
 struct final_awaiter {

@@ -15,14 +15,12 @@ namespace isthmus::inline v1::detail {
 template <class Send>
 class yield_awaiter {
 public:
-    yield_awaiter(frame& yielding, const void* value) noexcept : frame_(&yielding) {
-        yielding.step().yielded = const_cast<void*>(value); // nothing can go wrong between here and the suspension
-    }
+    yield_awaiter(frame& yielding, const void* value) noexcept : frame_(&yielding), value_(value) {}
     yield_awaiter(const yield_awaiter&) = delete;
     yield_awaiter& operator=(const yield_awaiter&) = delete;
 
     bool await_ready() const noexcept { return false; }
-    void await_suspend(std::coroutine_handle<>) const noexcept {}
+    void await_suspend(std::coroutine_handle<>) const noexcept { frame_->step().yielded = const_cast<void*>(value_); }
 
     Send await_resume() {
         activation& step = frame_->step();
@@ -55,6 +53,7 @@ private:
     }
 
     frame* frame_;
+    const void* value_;
 };
 
 template <class Yield>
@@ -75,8 +74,11 @@ public:
 template <class Send>
 class nothrow_yield_awaiter : public yield_awaiter<Send> {
 public:
-    nothrow_yield_awaiter(frame& yielding, const void* value) noexcept : yield_awaiter<Send>(yielding, value) {
-        yielding.passes_errors = true;
+    using yield_awaiter<Send>::yield_awaiter;
+
+    void await_suspend(std::coroutine_handle<> handle) const noexcept {
+        this->yielding().passes_errors = true;
+        yield_awaiter<Send>::await_suspend(handle);
     }
     Send await_resume() {
         this->yielding().passes_errors = false;
