@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+namespace test_await {
 namespace {
 
 using isthmus::coroutine;
@@ -751,3 +752,4 @@ TEST(Await, Clause_7_11_ACoroutineIsNeitherARangeNorAFunction) {
 }
 
 } // namespace
+} // namespace test_await

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+namespace test_nothrow {
 namespace {
 
 using isthmus::as_outcome;
@@ -766,3 +767,4 @@ TEST(WithError, AGeneratorClosesItsDelegator) {
 }
 
 } // namespace
+} // namespace test_nothrow
