@@ -25,10 +25,12 @@ inline py::coroutine<> awaits_own(long count) {
 inline py::coroutine<> awaits_python(py::object make, long count) {
     for (long i = 0; i < count; ++i) {
         py::object made = py::checked(PyObject_CallNoArgs(make.ptr()));
-        co_await py::await<void>(made);
+        co_await py::await<void>(std::move(made));
     }
 }
-inline py::coroutine<py::object> pass_through(py::object awaitable) { co_return co_await py::await(awaitable); }
+inline py::coroutine<py::object> pass_through(py::object awaitable) {
+    co_return co_await py::await(std::move(awaitable));
+}
 
 inline py::coroutine<> forever() {
     while (true) {

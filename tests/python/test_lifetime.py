@@ -571,6 +571,27 @@ def test_2_5_14_5_each_result_is_its_own() -> None:
     assert len(set(map(id, kept))) == len(kept)
 
 
+def test_14_5_a_cycle_through_a_result_that_was_caught() -> None:
+    """Between two awaits a collection finds nothing in the StopIteration that is kept."""
+
+    async def awaits() -> Any:
+        return await raw_protocol.value(1)
+
+    for _ in range(3):
+        finish(awaits())
+        collect()
+        thing = Thing()
+        try:
+            next(raw_protocol.value(thing))
+        except StopIteration as stop:
+            assert gc.is_tracked(stop.args)
+            thing.cycle = stop  # type: ignore[attr-defined]
+        died = weakref.ref(thing)
+        del thing
+        collect()
+        assert died() is None
+
+
 def test_14_5_a_result_whose_end_awaits() -> None:
     """While the last result is let go of, the next ones come."""
     results = []

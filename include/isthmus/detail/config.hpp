@@ -12,8 +12,10 @@
 
 #if defined(__GNUC__)
 #define ISTHMUS_NOINLINE __attribute__((noinline))
+#define ISTHMUS_ALWAYS_INLINE __attribute__((always_inline))
 #else
 #define ISTHMUS_NOINLINE
+#define ISTHMUS_ALWAYS_INLINE
 #endif
 
 // Recycled frames would hide a use-after-free from AddressSanitizer, so it sees every allocation.

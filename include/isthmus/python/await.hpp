@@ -22,12 +22,11 @@ public:
     explicit python_awaiter(Awaited&& awaited) noexcept : python_delegate(std::forward<Awaited>(awaited).awaited) {}
 
     bool await_ready() {
-        require_gil();
-        const interpreter_state& state = interpreter_state::get(); // made at the latest now, where it may throw
+        const interpreter_state& state = interpreter_state::of(require_gil()); // made at the latest now
         if constexpr (IsIterator) {
             require_driven_by_nobody(iterator_.ptr());
         } else {
-            iterator_ = await_iterator_of(iterator_.ptr());
+            iterator_ = await_iterator_of(std::move(iterator_));
         }
         joins_ = Py_TYPE(iterator_.ptr()) == state.coroutine_type;
         return false;
@@ -37,9 +36,9 @@ public:
         suspend(awaiting.promise());
     }
     T await_resume() {
-        const object result = take_result();
+        object result = take_result();
         if constexpr (!std::is_void_v<T>) {
-            return converter<T>::from_python(result);
+            return converter<T>::from_python(std::move(result));
         }
     }
 };
@@ -60,11 +59,15 @@ struct python_awaitable {
 /// garbage collector sees that one, and none that an ordinary variable of the coroutine holds, so move a variable in
 /// (12.5).
 template <class T = object>
-detail::python_awaitable<T> await(object awaited) {
+detail::python_awaitable<T> await(object&& awaited) {
     static_assert(std::is_void_v<T> || !detail::is_borrowed<T>,
                   "isthmus: py::await<T> cannot give a reference, pointer or view, since the Python result it would "
                   "refer to is gone: ask for a value, such as std::string or py::object");
     return {std::move(awaited)};
+}
+template <class T = object>
+detail::python_awaitable<T> await(const object& awaited) { // a parameter by value would be one more object in the frame
+    return py::await<T>(object(awaited));
 }
 
 /// The same for a borrowed pointer, and for any handle class with a `ptr()`: nanobind's and pybind11's objects. One

@@ -36,7 +36,7 @@ struct converter {
 template <>
 struct converter<object> {
     static object to_python(object value) noexcept { return value ? std::move(value) : object::make_none(); }
-    static object from_python(const object& value) noexcept { return value; }
+    static object from_python(object value) noexcept { return value; }
 };
 
 template <>

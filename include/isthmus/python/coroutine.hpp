@@ -125,31 +125,42 @@ constexpr void require_owned_method_parameters() {
 template <class Return, class Binding>
 inline constexpr coroutine_operations operations{take_result<Return, Binding>, Binding::translate};
 
+/// Throws a TypeError.
+[[noreturn]] ISTHMUS_NOINLINE inline void refuse_borrowing(frame_kind kind) {
+    throw error(PyExc_TypeError,
+                text_for(kind,
+                         "a C++ coroutine that takes a parameter by reference, pointer or view cannot become a Python "
+                         "object, since it outlives the call: take the parameter by value",
+                         "a C++ generator that takes a parameter by reference, pointer or view cannot become a Python "
+                         "object, since it outlives the call: take the parameter by value"));
+}
+/// Throws a TypeError if what has started is not at rest, or is part of another's chain.
+ISTHMUS_NOINLINE inline void require_own_rest(frame& started) {
+    if (started.attached() || isthmus::detail::is_running(started)) {
+        throw error(PyExc_TypeError,
+                    text_for(started.kind,
+                             "a C++ coroutine that is running or being awaited cannot become a Python object",
+                             "a C++ generator that is running or being yielded from cannot become a Python object"));
+    }
+}
+
 /// The Python object of type `type` for a coroutine or generator, which is left empty. `Object` is a coroutine_object,
 /// or more, with a make_empty() for the rest.
 template <class Object = coroutine_object, frame_kind Kind, class Return, class Yield, class Send>
-object adopt(isthmus::detail::resumable<Kind, Return, Yield, Send>& source, interpreter_state& state,
-             PyTypeObject* type, const coroutine_operations& known, object keep_alive, int policy) {
+ISTHMUS_ALWAYS_INLINE inline object adopt(isthmus::detail::resumable<Kind, Return, Yield, Send>& source,
+                                          interpreter_state& state, PyTypeObject* type,
+                                          const coroutine_operations& known, object keep_alive, int policy) {
     using isthmus::detail::frame_access;
     deferred_references::drain();
     frame* const f = frame_access::get(source);
     if (f != nullptr) {
         if constexpr (std::is_same_v<Yield, object>) {
-            if (static_cast<isthmus::detail::promise_base<Return, Yield, Send>*>(f)->notes.borrows) {
-                throw error(PyExc_TypeError,
-                            text_for(Kind,
-                                     "a C++ coroutine that takes a parameter by reference, pointer or view cannot "
-                                     "become a Python object, since it outlives the call: take the parameter by value",
-                                     "a C++ generator that takes a parameter by reference, pointer or view cannot "
-                                     "become a Python object, since it outlives the call: take the parameter by "
-                                     "value"));
+            if (static_cast<isthmus::detail::promise_base<Return, Yield, Send>*>(f)->notes.borrows) [[unlikely]] {
+                refuse_borrowing(Kind);
             }
         }
-        if (!f->created() && (f->attached() || isthmus::detail::is_running(*f))) {
-            throw error(
-                PyExc_TypeError,
-                text_for(Kind, "a C++ coroutine that is running or being awaited cannot become a Python object",
-                         "a C++ generator that is running or being yielded from cannot become a Python object"));
+        if (!f->created()) [[unlikely]] {
+            require_own_rest(*f);
         }
     }
     Object* const self = allocate<Object>(state, type);
@@ -157,19 +168,15 @@ object adopt(isthmus::detail::resumable<Kind, Return, Yield, Send>& source, inte
     self->root = nullptr;
     self->operations = &known;
     self->weak_references = nullptr;
-    self->keep_alive = keep_alive.release();
-    self->name = nullptr;
-    self->qualname = nullptr;
-    self->origin = nullptr;
-    self->result_policy = policy;
     ::new (static_cast<void*>(&self->where)) std::source_location(f != nullptr ? f->where : std::source_location());
+    ::new (static_cast<void*>(&self->more)) extras(keep_alive.release());
     ::new (static_cast<void*>(&self->whose_turn)) detail::turn();
     if constexpr (!std::is_same_v<Object, coroutine_object>) {
         self->make_empty();
     }
     PyObject_GC_Track(self);
-    if (Kind == frame_kind::coroutine) {
-        self->origin = capture_origin();
+    if (policy != 0 && !self->more.set_result_policy(policy)) {
+        throw_raised();
     }
     frame_access::move_to(source, self->root);
     return made;
@@ -183,9 +190,12 @@ object adopt(isthmus::detail::resumable<Kind, Return, Yield, Send>& source, inte
 /// the coroutine is running or awaited, a MemoryError.
 template <class Binding = detail::by_converter, class Return>
 object to_python(coroutine<Return>&& source, object keep_alive = object(), int policy = 0) {
-    detail::interpreter_state& state = detail::interpreter_state::get();
-    return detail::adopt(source, state, state.coroutine_type, detail::operations<Return, Binding>,
-                         std::move(keep_alive), policy);
+    PyThreadState& thread = detail::this_thread();
+    detail::interpreter_state& state = detail::interpreter_state::of(thread);
+    object made = detail::adopt(source, state, state.coroutine_type, detail::operations<Return, Binding>,
+                                std::move(keep_alive), policy);
+    detail::capture_origin(thread, detail::coroutine_object::of(made.ptr())->more);
+    return made;
 }
 
 /// Makes a bound class awaitable: `.def("__await__", isthmus::py::as_await(&Job::run))`, where run() takes no

@@ -14,6 +14,7 @@
 #error "isthmus cannot be built with the limited API: turn STABLE_ABI (Py_LIMITED_API) off for this module"
 #endif
 
+#include "../detail/config.hpp"
 #include "../step.hpp"
 
 #include <atomic>
@@ -35,24 +36,28 @@ namespace isthmus::inline v1::py {
 
 namespace detail {
 
-/// Whether this thread may use Python's API: it has an attached thread state (holds the GIL). Any thread may ask.
-inline bool attached() noexcept {
+/// The state of this thread if it may use Python's API, that is if it has an attached thread state (holds the GIL);
+/// null if not. Any thread may ask.
+inline PyThreadState* attached_thread() noexcept {
 #if PY_VERSION_HEX >= 0x030D0000
-    return PyThreadState_GetUnchecked() != nullptr;
+    return PyThreadState_GetUnchecked();
 #elif PY_VERSION_HEX >= 0x030C0000
-    return _PyThreadState_UncheckedGet() != nullptr;
+    return _PyThreadState_UncheckedGet();
 #else
     // PyGILState_Check() would do, if it were not false while the interpreter finalises. In 3.11 the current thread
     // state is that of whichever thread holds the GIL.
     PyThreadState* const current = _PyThreadState_UncheckedGet();
     PyThreadState* const usual = PyGILState_GetThisThreadState();
     if (current == nullptr || usual == nullptr || current == usual) {
-        return current != nullptr && current == usual;
+        return current == usual ? current : nullptr;
     }
     // In a subinterpreter it is not the one that the thread usually has.
-    return PyInterpreterState_Head() != PyInterpreterState_Main() && current->thread_id == PyThread_get_thread_ident();
+    const bool is_ours =
+        PyInterpreterState_Head() != PyInterpreterState_Main() && current->thread_id == PyThread_get_thread_ident();
+    return is_ours ? current : nullptr;
 #endif
 }
+inline bool attached() noexcept { return attached_thread() != nullptr; }
 
 /// For what needs the GIL: with ISTHMUS_CHECK_GIL, Py_FatalError() if this thread does not hold it. `what` was called.
 inline void check_gil([[maybe_unused]] const char* what) noexcept {
@@ -106,8 +111,10 @@ public:
     }
     /// Drops what is queued, in the main interpreter. Needs the GIL. A few relaxed loads when there is nothing.
     static void drain() noexcept {
-        drain(*current.load(std::memory_order_relaxed));
-        drain(early);
+        if (current.load(std::memory_order_relaxed)->load(std::memory_order_relaxed) != nullptr ||
+            early.load(std::memory_order_relaxed) != nullptr) [[unlikely]] {
+            drop_queued();
+        }
     }
     /// This module is used in `interpreter`, whose queue, which must live for ever, is `shared`.
     static void use(PyInterpreterState* interpreter, queue& shared) noexcept {
@@ -121,12 +128,12 @@ public:
     }
 
 private:
-    static void drain(queue& head) noexcept {
-        if (head.load(std::memory_order_relaxed) != nullptr) [[unlikely]] {
-            if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
-                return;
-            }
-            node* queued = head.exchange(nullptr, std::memory_order_acquire);
+    ISTHMUS_NOINLINE static void drop_queued() noexcept {
+        if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
+            return;
+        }
+        for (queue* const head : {current.load(std::memory_order_relaxed), &early}) {
+            node* queued = head->exchange(nullptr, std::memory_order_acquire);
             while (queued != nullptr) {
                 node* const next = queued->next;
                 Py_DECREF(queued->reference);
@@ -173,15 +180,19 @@ public:
 
     void reset() noexcept {
         if (PyObject* const old = std::exchange(pointer_, nullptr)) {
-            if (detail::attached()) [[likely]] {
-                Py_DECREF(old);
-            } else {
-                detail::deferred_references::push(old);
-            }
+            drop(old);
         }
     }
 
 private:
+    // Mostly there is nothing to drop, which the compiler often knows.
+    ISTHMUS_NOINLINE static void drop(PyObject* reference) noexcept {
+        if (detail::attached()) [[likely]] {
+            Py_DECREF(reference);
+        } else {
+            detail::deferred_references::push(reference);
+        }
+    }
     explicit object(PyObject* pointer) noexcept : pointer_(pointer) {}
     static PyObject* new_reference(PyObject* pointer, const char* what) noexcept {
         if (pointer != nullptr) {

@@ -187,7 +187,7 @@ public:
     /// (7.1–7.4).
     explicit python_coroutine(const object& awaitable)
         : python_coroutine::python_resumable(
-              detail::is_coroutine_object(awaitable.ptr()) ? awaitable : detail::await_iterator_of(awaitable.ptr())) {}
+              detail::is_coroutine_object(awaitable.ptr()) ? awaitable : detail::await_iterator_of(awaitable)) {}
 
     /// `__await__`: the await-iterator, which refers to this, or owns it if it is expiring. `co_await` of that goes on
     /// with a coroutine that was started (7.9), where `co_await` of this throws already_awaited (7.7).

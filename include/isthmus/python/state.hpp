@@ -32,7 +32,13 @@ namespace isthmus::inline v1::py::detail {
 #define ISTHMUS_CHECKED ""
 #endif
 inline constexpr const char* abi_tag =
-    "isthmus.v1.layout5." ISTHMUS_STANDARD_LIBRARY ".cxxabi" ISTHMUS_TO_TEXT(__GXX_ABI_VERSION) ISTHMUS_CHECKED;
+    "isthmus.v1.layout6." ISTHMUS_STANDARD_LIBRARY ".cxxabi" ISTHMUS_TO_TEXT(__GXX_ABI_VERSION) ISTHMUS_CHECKED;
+
+/// The state of this thread, which must hold the GIL.
+inline PyThreadState& this_thread() noexcept {
+    check_gil("making a coroutine object, or waiting on an event loop,");
+    return *PyThreadState_Get();
+}
 
 class thread_pool;
 
@@ -86,10 +92,15 @@ struct interpreter_state {
 #endif
 
     /// The state of the current interpreter. Needs its GIL. Throws what Python raises when it cannot be made. O(1).
-    static interpreter_state& get();
+    static interpreter_state& get() { return of(this_thread()); }
+    /// The same for whoever has this_thread() already.
+    static interpreter_state& of(const PyThreadState& thread);
 
 private:
-    /// The state that the interpreter's dictionary has, made if there is none.
+    /// What a module has found of `interpreter`, or of none or of one whose place in a small table is the same.
+    static std::atomic<interpreter_state*>& found(const PyInterpreterState* interpreter) noexcept;
+    /// Keeps in `place` the state that the dictionary of the current interpreter has, made if there is none.
+    static interpreter_state& find_for(std::atomic<interpreter_state*>& place);
     static interpreter_state* find();
     /// Makes the types. False with an exception set if that fails. In type.hpp.
     bool make_types();
@@ -172,18 +183,25 @@ inline interpreter_state* interpreter_state::find() {
 
 /// Looking in the dictionary takes 50 ns, so each module keeps what it has found. Interpreters with GILs of their own
 /// do so at the same time: each has its place in a small table, unless two of them fall on the same.
-inline interpreter_state& interpreter_state::get() {
-    check_gil("making a coroutine object, or waiting on an event loop,");
+inline std::atomic<interpreter_state*>& interpreter_state::found(const PyInterpreterState* interpreter) noexcept {
     static constexpr unsigned bits = 4;
-    static constinit std::atomic<interpreter_state*> found[1U << bits] = {};
-    PyInterpreterState* const current = PyInterpreterState_Get();
-    const std::uint64_t spread = (reinterpret_cast<std::uintptr_t>(current) >> 4) * 0x9E37'79B9'7F4A'7C15U;
-    std::atomic<interpreter_state*>& place = found[spread >> (64 - bits)];
-    interpreter_state* state = place.load(std::memory_order_acquire);
-    if (state == nullptr || state->interpreter != current || !state->alive) [[unlikely]] {
-        state = find();
-        deferred_references::use(current, state->deferred);
-        place.store(state, std::memory_order_release);
+    static constinit std::atomic<interpreter_state*> table[1U << bits] = {};
+    const std::uint64_t spread = (reinterpret_cast<std::uintptr_t>(interpreter) >> 4) * 0x9E37'79B9'7F4A'7C15U;
+    return table[spread >> (64 - bits)];
+}
+
+ISTHMUS_NOINLINE inline interpreter_state& interpreter_state::find_for(std::atomic<interpreter_state*>& place) {
+    interpreter_state* const state = find();
+    deferred_references::use(state->interpreter, state->deferred);
+    place.store(state, std::memory_order_release);
+    return *state;
+}
+
+inline interpreter_state& interpreter_state::of(const PyThreadState& thread) {
+    std::atomic<interpreter_state*>& place = found(thread.interp);
+    interpreter_state* const state = place.load(std::memory_order_acquire);
+    if (state == nullptr || state->interpreter != thread.interp || !state->alive) [[unlikely]] {
+        return find_for(place);
     }
     return *state;
 }

@@ -40,6 +40,15 @@ inline void raise_stop_iteration(PyObject* value) noexcept {
 
 #if !defined(Py_GIL_DISABLED) && PY_VERSION_HEX >= 0x030C0000 && PY_VERSION_HEX < 0x030E0000
 
+/// Whether an exception is being handled, as PyErr_GetHandledException() finds it.
+inline bool handles_exception(const PyThreadState& thread) noexcept {
+    const _PyErr_StackItem* at = thread.exc_info;
+    while (at != nullptr && (at->exc_value == nullptr || at->exc_value == Py_None)) {
+        at = at->previous_item;
+    }
+    return at != nullptr;
+}
+
 /// The same, with the one that the interpreter keeps. Only for a coroutine object that nobody but the caller refers to:
 /// when it dies, which is soon, the value is let go of.
 inline void raise_kept_stop_iteration(PyObject* self, PyObject* value) noexcept {
@@ -57,45 +66,60 @@ inline void raise_kept_stop_iteration(PyObject* self, PyObject* value) noexcept 
     } else {
         kept.exception->value = Py_NewRef(value);
         PyTuple_SET_ITEM(kept.exception->args, 0, Py_NewRef(value)); // in place of None, which is immortal
-        if (PyObject_GC_IsTracked(kept.exception->args) == 0) {      // a collection has found nothing in it
-            PyObject_GC_Track(kept.exception->args);
-        }
     }
     kept.holder = self;
     auto* const raised = reinterpret_cast<PyObject*>(kept.exception);
-    if (PyObject* const handled = PyErr_GetHandledException()) { // becomes its __context__
-        Py_DECREF(handled);
+    if (handles_exception(*PyThreadState_Get())) { // which becomes its __context__
         PyErr_SetObject(PyExc_StopIteration, raised);
     } else {
         PyErr_SetRaisedException(Py_NewRef(raised));
     }
 }
 
-/// A coroutine object dies: empties the StopIteration that it has raised, or leaves it to whoever has got hold of it.
-inline void release_stop_iteration(PyObject* self) noexcept {
-    kept_stop_iteration& kept = coroutine_object::of(self)->state->stop_iteration;
-    if (kept.holder != self) [[likely]] {
-        return;
+/// What a StopIteration has been given since it was raised.
+ISTHMUS_NOINLINE inline void clear_additions(PyStopIterationObject& raised) noexcept {
+    PyObject* const fields[] = {std::exchange(raised.traceback, nullptr), std::exchange(raised.context, nullptr),
+                                std::exchange(raised.cause, nullptr), std::exchange(raised.notes, nullptr),
+                                std::exchange(raised.dict, nullptr)};
+    for (PyObject* const each : fields) {
+        Py_XDECREF(each);
     }
+}
+
+/// Empties the StopIteration that a dying coroutine object has raised, or leaves it to whoever has got hold of it. What
+/// it lets go of may run any code, which may raise the next one: `holder` is still set.
+inline void empty_stop_iteration(kept_stop_iteration& kept) noexcept {
     PyStopIterationObject* const held = kept.exception;
     if (held == nullptr) { // the interpreter ends
         return;
     }
-    if (Py_REFCNT(held) != 1 || Py_REFCNT(held->args) != 1 || PyTuple_GET_SIZE(held->args) != 1) {
+    if (Py_REFCNT(held) != 1 || Py_REFCNT(held->args) != 1 || PyTuple_GET_SIZE(held->args) != 1) [[unlikely]] {
         kept = kept_stop_iteration();
+        if (PyTuple_GET_SIZE(held->args) != 0 && PyObject_GC_IsTracked(held->args) == 0) {
+            PyObject_GC_Track(held->args); // a collection had found nothing in it
+        }
         Py_DECREF(held);
         return;
     }
-    PyObject* const fields[] = {std::exchange(held->value, nullptr),     PyTuple_GET_ITEM(held->args, 0),
-                                std::exchange(held->traceback, nullptr), std::exchange(held->context, nullptr),
-                                std::exchange(held->cause, nullptr),     std::exchange(held->notes, nullptr),
-                                std::exchange(held->dict, nullptr)};
+    PyObject* const value = std::exchange(held->value, nullptr);
+    PyObject* const argument = PyTuple_GET_ITEM(held->args, 0);
     PyTuple_SET_ITEM(held->args, 0, Py_None);
     held->suppress_context = 0;
-    for (PyObject* const each : fields) { // may run any code, which may raise the next one: `holder` is still set
-        Py_XDECREF(each);
+    if (held->traceback != nullptr || held->context != nullptr || held->cause != nullptr || held->notes != nullptr ||
+        held->dict != nullptr) [[unlikely]] {
+        clear_additions(*held);
     }
+    Py_XDECREF(value);
+    Py_XDECREF(argument);
     kept.holder = nullptr;
+}
+
+/// A coroutine object dies.
+inline void release_stop_iteration(PyObject* self) noexcept {
+    kept_stop_iteration& kept = coroutine_object::of(self)->state->stop_iteration;
+    if (kept.holder == self) [[unlikely]] {
+        empty_stop_iteration(kept);
+    }
 }
 
 #else // nothing takes results from one, or nobody can know who else looks at it

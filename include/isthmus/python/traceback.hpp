@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <cstring>
 #include <exception>
+#include <memory>
 #include <new>
 #include <source_location>
 #include <vector>
@@ -78,6 +79,12 @@ class traceback_recorder final : public isthmus::detail::error_observer {
         std::source_location function;
         std::uint32_t line;
     };
+    /// The levels that a C++ exception came through, from where it was raised.
+    struct way {
+        explicit way(std::exception_ptr passing) noexcept : error(std::move(passing)) {}
+        std::exception_ptr error;
+        std::vector<level> levels;
+    };
 
 public:
     void arrives(frame& at, const std::exception_ptr& error) noexcept override {
@@ -98,18 +105,19 @@ public:
                 const std::uint32_t line = is_in_body(from, ended) ? from.line() : ended.current_line();
                 add_traceback_entry(raised->value().ptr(), ended.where, line);
             }
-        } else if (way_.empty() || way_.back().of != &ended || error_ != ended.error) {
+        } else if (way_ == nullptr || way_->levels.empty() || way_->levels.back().of != &ended ||
+                   way_->error != ended.error) {
             keep(ended.error, ended);
         }
     }
 
     /// Adds the entries of the C++ exception `error` to Python's current exception, which was made of it.
     void add_entries(const std::exception_ptr& error) noexcept {
-        if (error_ != error || way_.empty()) {
+        if (way_ == nullptr || way_->error != error || way_->levels.empty()) {
             return;
         }
         object made = take_raised();
-        for (const level& passed : way_) {
+        for (const level& passed : way_->levels) {
             add_traceback_entry(made.ptr(), passed.function, passed.line);
         }
         set_raised(std::move(made));
@@ -117,19 +125,17 @@ public:
 
 private:
     void keep(const std::exception_ptr& error, const frame& at) noexcept {
-        if (error_ != error) {
-            way_.clear();
-            error_ = error;
-        }
         try {
-            way_.push_back({&at, at.where, at.current_line()});
+            if (way_ == nullptr || way_->error != error) {
+                way_ = std::make_unique<way>(error);
+            }
+            way_->levels.push_back({&at, at.where, at.current_line()});
         } catch (const std::bad_alloc&) { // then it has none
-            way_.clear();
+            way_.reset();
         }
     }
 
-    std::exception_ptr error_; ///< the last C++ exception
-    std::vector<level> way_;   ///< the levels that it came through, from where it was raised
+    std::unique_ptr<way> way_; ///< of the last C++ exception
 };
 
 /// A step that Python drives.

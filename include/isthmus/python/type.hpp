@@ -56,17 +56,14 @@ inline void finalize(PyObject* self) noexcept {
     }
 }
 
-inline int clear(PyObject* object_self) noexcept {
+ISTHMUS_NOINLINE inline int clear(PyObject* object_self) noexcept {
     coroutine_object& self = *coroutine_object::of(object_self);
     if (frame* const root = std::exchange(self.root, nullptr)) {
         const saved_error outer; // destructors run
         root->owner = nullptr;
         isthmus::detail::discard(root);
     }
-    Py_CLEAR(self.keep_alive);
-    Py_CLEAR(self.name);
-    Py_CLEAR(self.qualname);
-    Py_CLEAR(self.origin);
+    self.more.clear();
     return 0;
 }
 
@@ -122,10 +119,9 @@ inline int traverse_frames(const frame& root, visitproc visit, void* arg) noexce
 inline int traverse(PyObject* object_self, visitproc visit, void* arg) noexcept {
     coroutine_object& self = *coroutine_object::of(object_self);
     Py_VISIT(Py_TYPE(object_self));
-    Py_VISIT(self.keep_alive);
-    Py_VISIT(self.name);
-    Py_VISIT(self.qualname);
-    Py_VISIT(self.origin);
+    if (const int stopped = self.more.traverse(visit, arg); stopped != 0) {
+        return stopped;
+    }
     const turn::looking look(self.whose_turn);
     if (look.elsewhere() || self.root == nullptr || self.root->created() || is_changing(*self.root)) {
         return 0;
@@ -133,22 +129,32 @@ inline int traverse(PyObject* object_self, visitproc visit, void* arg) noexcept 
     return traverse_frames(*self.root, visit, arg);
 }
 
-/// Weak references die, and their callbacks run, before the body's cleanup (12.2).
-inline void deallocate(PyObject* self) noexcept {
+/// Finalises what has not ended. True if it was resurrected.
+ISTHMUS_NOINLINE inline bool finalize_in_deallocation(PyObject* self) noexcept {
+    PyObject_GC_Track(self);
+    if (PyObject_CallFinalizerFromDealloc(self) != 0) {
+        return true;
+    }
     PyObject_GC_UnTrack(self);
-    if (coroutine_object::of(self)->weak_references != nullptr) {
-        PyObject_ClearWeakRefs(self);
+    return false;
+}
+
+/// Weak references die, and their callbacks run, before the body's cleanup (12.2).
+inline void deallocate(PyObject* object_self) noexcept {
+    coroutine_object& self = *coroutine_object::of(object_self);
+    PyObject_GC_UnTrack(object_self);
+    if (self.weak_references != nullptr) [[unlikely]] {
+        PyObject_ClearWeakRefs(object_self);
     }
-    if (coroutine_object::of(self)->root != nullptr) { // otherwise there is nothing to finalise
-        PyObject_GC_Track(self);
-        if (PyObject_CallFinalizerFromDealloc(self) != 0) {
-            return; // resurrected
-        }
-        PyObject_GC_UnTrack(self);
+    if (self.root != nullptr && finalize_in_deallocation(object_self)) [[unlikely]] {
+        return;
     }
-    clear(self);
-    release_stop_iteration(self);
-    deallocate_memory(self);
+    // Mostly it has ended, and never had a name of its own, an origin or an owner.
+    if (self.root != nullptr || !self.more.empty()) [[unlikely]] {
+        clear(object_self);
+    }
+    release_stop_iteration(object_self);
+    deallocate_memory(object_self);
 }
 
 inline void deallocate_iterator(PyObject* self) noexcept {

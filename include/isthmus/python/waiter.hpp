@@ -43,7 +43,7 @@ protected:
             iterator_ = trio_sleep(trio_if_imported(), abort);
         } else {
             waiting_ = checked(PyObject_CallMethodNoArgs(loop.key.ptr(), interpreter_state::get().create_future));
-            iterator_ = await_iterator_of(waiting_.ptr());
+            iterator_ = await_iterator_of(waiting_);
         }
         result->wake(waiting_.ptr(), static_cast<bool>(loop.trio_task));
     }
