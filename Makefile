@@ -7,6 +7,8 @@ EXAMPLES := build/demo/examples/postgres:build/demo/examples/sqlite:build/demo/e
 
 # No CCACHE_BASEDIR: it makes the paths relative that std::source_location, and so co_filename, shows.
 export CCACHE_SLOPPINESS := pch_defines,time_macros
+# What ccache does not know yet is not preprocessed a second time, only for it.
+export CCACHE_DEPEND := 1
 
 # The C++ tests run in each of these; CMakePresets.json says what they are: both compilers at -O0 and at -O2. Those of
 # Asio, which takes long to compile, run under the sanitizers: with g++ at -O0, with clang at -O2.

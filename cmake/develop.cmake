@@ -10,6 +10,11 @@ set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 find_package(Threads REQUIRED)
 
+# By default g++ collects garbage each time that 128 MB more are in use: up to 7% of its time. The unit is 1 kB.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  add_compile_options(--param=ggc-min-heapsize=400000)
+endif()
+
 # Everything of our own is compiled with this; a consumer never is.
 add_library(isthmus_warnings INTERFACE)
 target_compile_options(isthmus_warnings INTERFACE -Wall -Wextra -Wconversion -Wshadow -Werror)

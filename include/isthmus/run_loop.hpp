@@ -33,10 +33,16 @@ public:
     run_loop(const run_loop&) = delete;
     run_loop& operator=(const run_loop&) = delete;
 
+    // run() and the coroutines under it are templates, since g++ at -O0 compiles other inline coroutines into each file
+    // that sees them, used or not, with all that they call: five times the object code of an empty file.
+
     /// Drives all tasks, as isthmus::run() does, until finish() was called and none is left. Throws std::system_error
     /// if poll() fails. A coroutine that throws out of its resume() cancels all tasks; then an exception_group is
     /// thrown.
-    void run() { isthmus::run(serve()); }
+    template <class = void>
+    void run() {
+        isthmus::run(serve());
+    }
     /// run() returns when no task is left. Any thread.
     void finish() noexcept {
         const std::lock_guard guard(lock_);
@@ -48,6 +54,7 @@ private:
     template <class Return>
     friend class detail::task_awaiter;
 
+    template <class = void>
     task<> serve() {
         auto body = [this](task_group& group) -> task<> {
             while (!is_over()) {
@@ -59,6 +66,7 @@ private:
         };
         co_await with_task_group(body);
     }
+    template <class = void>
     task<> count(task<> body) {
         co_await std::move(body);
         const std::lock_guard guard(lock_);

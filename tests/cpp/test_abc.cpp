@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <utility>
 
+namespace test_abc {
 namespace {
 
 using isthmus::any_coroutine;
@@ -215,3 +216,4 @@ TEST(Abc, CanBeDrivenAndHeld) {
 }
 
 } // namespace
+} // namespace test_abc

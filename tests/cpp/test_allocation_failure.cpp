@@ -21,6 +21,7 @@
 #include <utility>
 #include <vector>
 
+namespace test_allocation_failure {
 namespace {
 
 using isthmus::any_coroutine;
@@ -663,3 +664,4 @@ TEST(AllocationFailure, AThreadThatCannotHaveACache) {
 }
 
 } // namespace
+} // namespace test_allocation_failure

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+namespace test_any_coroutine {
 namespace {
 
 using isthmus::any_coroutine;
@@ -787,3 +788,4 @@ TEST(AnyCoroutine, AThousandNativesOnBothSidesOfABoundaryCostOneStepMore) {
 }
 
 } // namespace
+} // namespace test_any_coroutine

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+namespace test_await {
 namespace {
 
 using isthmus::coroutine;
@@ -771,3 +772,4 @@ TEST(Await, SeveralInOneExpression) {
 }
 
 } // namespace
+} // namespace test_await

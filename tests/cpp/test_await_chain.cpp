@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+namespace test_await_chain {
 namespace {
 
 using isthmus::await_chain;
@@ -204,3 +205,4 @@ TEST(AwaitChain, A_place_in_a_body_has_the_name_of_its_function) {
 }
 
 } // namespace
+} // namespace test_await_chain

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+namespace test_close {
 namespace {
 
 using isthmus::coroutine;
@@ -422,3 +423,4 @@ TEST(Close, EveryCombinationOfThreeLevels) {
 }
 
 } // namespace
+} // namespace test_close

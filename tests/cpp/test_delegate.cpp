@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+namespace test_delegate {
 namespace {
 
 using isthmus::coroutine;
@@ -277,3 +278,4 @@ TEST(Delegate, AStolenStepReachesIt) {
 }
 
 } // namespace
+} // namespace test_delegate

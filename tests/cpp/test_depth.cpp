@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+namespace test_depth {
 namespace {
 
 using isthmus::coroutine;
@@ -276,3 +277,4 @@ TEST(Depth, AHundredThousandHandlers) {
 }
 
 } // namespace
+} // namespace test_depth

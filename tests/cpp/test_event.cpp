@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+namespace test_event {
 namespace {
 
 using namespace std::chrono_literals;
@@ -169,3 +170,4 @@ TEST(Event, AThreadMaySetItWhileTasksAreCancelled) {
 }
 
 } // namespace
+} // namespace test_event

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+namespace test_foreign {
 namespace {
 
 using isthmus::coroutine;
@@ -549,3 +550,4 @@ TEST(Foreign, Clause_6_9_AGeneratorExitFromCloseIsNormal) {
 }
 
 } // namespace
+} // namespace test_foreign

@@ -22,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+namespace test_from_awaitable {
 namespace {
 
 using namespace std::chrono_literals;
@@ -383,3 +384,4 @@ TEST(FromAwaitable, AThreadMayResumeItWhileTheTaskIsCancelled) {
 }
 
 } // namespace
+} // namespace test_from_awaitable

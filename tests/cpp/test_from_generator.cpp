@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+namespace test_from_generator {
 namespace {
 
 using isthmus::coroutine;
@@ -310,3 +311,4 @@ TEST(FromGeneratorFunction, ArgumentsAreForwardedAndTheFunctionMayBeMutable) {
 }
 
 } // namespace
+} // namespace test_from_generator

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+namespace test_generator {
 namespace {
 
 using isthmus::coroutine_state;
@@ -529,3 +530,4 @@ TEST(GeneratorRange, Clause_15_7_IteratingARunningOneIsAnError) {
 }
 
 } // namespace
+} // namespace test_generator

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+namespace test_lifetime {
 namespace {
 
 using isthmus::coroutine;
@@ -797,3 +798,4 @@ TEST(Lifetime, TheDriversExceptionDoesNotGetLost) {
 }
 
 } // namespace
+} // namespace test_lifetime

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+namespace test_memory {
 namespace {
 
 using isthmus::coroutine;
@@ -465,3 +466,4 @@ TEST(Memory, WhenNewFailsTheCallThrows) {
 }
 
 } // namespace
+} // namespace test_memory

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+namespace test_misuse {
 namespace {
 
 using isthmus::coroutine;
@@ -235,3 +236,4 @@ TEST(Misuse, WhatAStepDoesNotHold) {
 }
 
 } // namespace
+} // namespace test_misuse

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+namespace test_never_awaited {
 namespace {
 
 using isthmus::coroutine;
@@ -116,3 +117,4 @@ TEST_F(NeverAwaited, TheDefaultIsALineOnStderr) {
 #endif
 
 } // namespace
+} // namespace test_never_awaited

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+namespace test_nothrow {
 namespace {
 
 using isthmus::as_outcome;
@@ -884,3 +885,4 @@ TEST(WithError, AGeneratorClosesItsDelegator) {
 }
 
 } // namespace
+} // namespace test_nothrow

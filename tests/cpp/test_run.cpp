@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+namespace test_run {
 namespace {
 
 using isthmus::coroutine;
@@ -223,3 +224,4 @@ TEST(Run, ACoroutineByStructure) {
 }
 
 } // namespace
+} // namespace test_run

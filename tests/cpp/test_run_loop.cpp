@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+namespace test_run_loop {
 namespace {
 
 using namespace std::chrono_literals;
@@ -191,3 +192,4 @@ TEST(RunLoop, BothWays) {
 }
 
 } // namespace
+} // namespace test_run_loop

@@ -9,6 +9,7 @@
 #include <tuple>
 #include <utility>
 
+namespace test_send {
 namespace {
 
 using isthmus::coroutine;
@@ -450,14 +451,16 @@ struct reply {
 };
 
 } // namespace
+} // namespace test_send
 
 template <>
-struct isthmus::empty_value<reply> {
+struct isthmus::empty_value<test_send::reply> {
     static constexpr bool exists = true;
-    static reply make() noexcept { return {}; }
-    static bool test(const reply& value) noexcept { return value.code == 0; }
+    static test_send::reply make() noexcept { return {}; }
+    static bool test(const test_send::reply& value) noexcept { return value.code == 0; }
 };
 
+namespace test_send {
 namespace {
 
 coroutine<int, reply, reply> with_replies() {
@@ -477,3 +480,4 @@ TEST(Send, AnEmptyValueOfTheUsersOwn) {
 }
 
 } // namespace
+} // namespace test_send

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+namespace test_task {
 namespace {
 
 using namespace std::chrono_literals;
@@ -386,3 +387,4 @@ task<int> count_completions(int rounds) {
 TEST(RunTask, SurvivesWakesThatRaceWithCancellation) { EXPECT_EQ(isthmus::run(count_completions(500)), 500); }
 
 } // namespace
+} // namespace test_task

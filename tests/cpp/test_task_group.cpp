@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+namespace test_task_group {
 namespace {
 
 using namespace std::chrono_literals;
@@ -353,3 +354,4 @@ TEST(TaskGroup, CancelsWhatIsStartedWhileItIsCancelled) {
 }
 
 } // namespace
+} // namespace test_task_group

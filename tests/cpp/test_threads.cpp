@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+namespace test_threads {
 namespace {
 
 using isthmus::coroutine;
@@ -237,3 +238,4 @@ TEST(Threads, HandedFromOneThreadToTheNext) {
 }
 
 } // namespace
+} // namespace test_threads

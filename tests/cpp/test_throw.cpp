@@ -9,6 +9,7 @@
 #include <unwind.h>
 #include <utility>
 
+namespace test_throw {
 namespace {
 
 using isthmus::coroutine;
@@ -536,3 +537,4 @@ TEST(Throw, AnExceptionOfAnotherLanguageIsAnErrorAllTheSame) {
 }
 
 } // namespace
+} // namespace test_throw

@@ -7,6 +7,7 @@
 #include <typeinfo>
 #include <utility>
 
+namespace test_try {
 namespace {
 
 using isthmus::coroutine;
@@ -219,3 +220,4 @@ TEST(Try, GetGivesTheStepOrThrows) {
 }
 
 } // namespace
+} // namespace test_try

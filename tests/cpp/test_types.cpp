@@ -10,6 +10,7 @@
 #include <type_traits>
 #include <utility>
 
+namespace test_types {
 namespace {
 
 using isthmus::coroutine;
@@ -417,3 +418,4 @@ TEST(Types, MemberFunctionsAndLambdas) {
 }
 
 } // namespace
+} // namespace test_types

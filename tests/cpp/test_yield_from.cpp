@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+namespace test_yield_from {
 namespace {
 
 using isthmus::coroutine_state;
@@ -651,3 +652,4 @@ TEST(YieldFromDepth, AMillionParametersAreRunAndDestroyed) {
 }
 
 } // namespace
+} // namespace test_yield_from
