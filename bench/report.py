@@ -142,12 +142,12 @@ def counts_table(counts: dict[str, dict[str, dict[str, float]]]) -> str:
         [
             key,
             name.replace("|", ", "),
-            *(f"{count[field]:,.1f}" for field in ("own", "total", "own_allocations", "allocations")),
+            *(f"{count[field]:,.1f}" for field in ("own", "total", "own_allocations", "allocations", "bytes")),
         ]
         for key, cases in counts.items()
         for name, count in cases.items()
     ]
-    header = ["", "case", "instructions, ours", "instructions, all", "allocations, ours", "allocations, all"]
+    header = ["", "case", "instructions, ours", "instructions, all", "allocations, ours", "allocations, all", "bytes"]
     return table(header, rows)
 
 

@@ -1,11 +1,14 @@
 """The hot paths from Python under callgrind, each done `times` times and twice as often: see bench/counts/run.py.
 
-Usage: counted.py TIMES, with raw_bench and raw_callgrind on the path.
+Usage: counted.py TIMES, with raw_bench and raw_callgrind on the path. `counted.py bytes`, without callgrind, writes as
+JSON what suspended coroutines take, with their GC heads.
 """
 
 import gc
+import json
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from itertools import repeat  # a range would allocate
 from types import FunctionType
 from typing import Any
@@ -13,6 +16,9 @@ from typing import Any
 import python_coroutines as native
 import raw_bench
 import raw_callgrind
+from memory import SUSPENDS
+
+MODULES: dict[str, Any] = {"isthmus": raw_bench, "native": native}
 
 Work = Callable[[int], None]
 
@@ -69,11 +75,37 @@ def cases(module: Any) -> dict[str, Work]:
     }
 
 
+def bytes_of_each(make: Callable[[], Coroutine[Any, Any, Any]]) -> int:
+    """What each of many takes that are suspended: the Python object, and its part of malloc's memory. Those before them
+    have filled all holes."""
+    number, before = 10_000, 0
+    held: list[Any] = [None] * (2 * number)
+    for i in range(2 * number):
+        if i == number:
+            before = raw_callgrind.allocated()
+        held[i] = make()
+        held[i].send(None)
+    allocated: int = raw_callgrind.allocated() - before
+    return sys.getsizeof(held[0]) + round(allocated / number)
+
+
+def print_bytes() -> None:
+    """Of the C++ coroutines, and of a native one."""
+    sizes = {}
+    for who, module in MODULES.items():
+        sizes[f"suspended|{who}"] = bytes_of_each(partial(module.pass_through, SUSPENDS))
+    sizes["suspended by itself|isthmus"] = bytes_of_each(raw_bench.forever)
+    print(json.dumps(sizes))
+
+
 def main() -> None:
     """Counts all."""
-    times = int(sys.argv[1])
     gc.disable()
-    for who, module in (("isthmus", raw_bench), ("native", native)):
+    if sys.argv[1] == "bytes":
+        print_bytes()
+        return
+    times = int(sys.argv[1])
+    for who, module in MODULES.items():
         for name, work in cases(module).items():
             work(times)
             for factor in (1, 2):

@@ -1,4 +1,5 @@
-"""Counts the instructions and the allocations of the hot paths by callgrind, and compares them with the record.
+"""Counts the instructions and the allocations of the hot paths by callgrind, and the bytes of what is suspended, and
+compares them with the record.
 
 Each path is run some times and twice as often; the difference, divided, is exact, and the same on a busy machine. The
 check looks only at instructions inside our own code (the program, or the extension module), so that neither the C
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import tomllib
 from dataclasses import asdict, dataclass
+from typing import Any
 
 HERE = pathlib.Path(__file__).resolve().parent
 RECORD = HERE / "record.toml"
@@ -27,9 +29,11 @@ ALLOCATORS = re.compile(r"[mc]alloc|realloc|aligned_alloc|Py(Object|Mem)_([MC]al
 CALLED_BY_US = re.compile(
     ALLOCATORS.pattern + r"|operator new.*|__cxa_allocate_exception|_?PyObject_GC_New|PyType_GenericAlloc"
 )
+NAMES = {"own": "instructions", "allocations": "allocations", "bytes": "bytes"}
 
 HEADER = """\
-# What the hot paths cost: instructions inside our code, and allocations, each for one time. `make counts` writes this.
+# What the hot paths cost: instructions inside our code, and allocations, each for one time. What a suspended coroutine
+# takes: bytes. `make counts` writes this.
 """
 
 
@@ -41,6 +45,16 @@ class Count:
     total: float  # instructions of all
     own_allocations: float  # calls of an allocator by our code
     allocations: float  # calls by all
+    bytes: float = 0  # that it takes; nothing else is counted then
+
+    def recorded(self) -> dict[str, float]:
+        """What the record has of it."""
+        return {"bytes": self.bytes} if self.bytes else {"own": self.own, "allocations": self.own_allocations}
+
+    def __str__(self) -> str:
+        if self.bytes:
+            return f"{self.bytes:>10g} bytes"
+        return f"{self.own:>10g} instructions  {self.own_allocations:>6g} allocations"
 
 
 def read_dump(path: pathlib.Path, own: str) -> tuple[str, Count]:
@@ -100,6 +114,17 @@ def measure(command: list[str], own: str, path: list[pathlib.Path]) -> dict[str,
     return dict(sorted(counts.items()))
 
 
+def output(command: list[str], path: list[pathlib.Path]) -> Any:
+    """What a program writes, as JSON."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, path))}
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout)
+
+
+def of_bytes(sizes: dict[str, float]) -> dict[str, Count]:
+    """What suspended coroutines take."""
+    return {name: Count(0, 0, 0, 0, round(size)) for name, size in sizes.items()}
+
+
 def compiler(build: pathlib.Path) -> str:
     """The compiler of a build, as "g++ 12.2"."""
     path = re.search(r"^CMAKE_CXX_COMPILER:\w+=(.*)$", (build / "CMakeCache.txt").read_text(), re.MULTILINE)
@@ -115,9 +140,13 @@ def measure_all(build: pathlib.Path, python: str) -> dict[str, dict[str, Count]]
                              capture_output=True, text=True).stdout.strip()  # fmt: skip
     key = compiler(build)
     path = [bench / "counts", bench / "python", HERE.parent / "python"]
+    memory = str(bench / "cpp/isthmus_bench_memory")
+    suspended = {"suspended": "isthmus", "suspended, any_coroutine": "any_coroutine"}
+    sizes = {name: output([memory, what, "100000"], [])["allocated"] for name, what in suspended.items()}
+    counted = [python, str(HERE / "counted.py")]
     return {
-        key: measure([str(bench / "counts/isthmus_counts")], "isthmus_counts", []),
-        f"{key}, CPython {version}": measure([python, str(HERE / "counted.py")], "raw_bench", path),
+        key: measure([str(bench / "counts/isthmus_counts")], "isthmus_counts", []) | of_bytes(sizes),
+        f"{key}, CPython {version}": measure(counted, "raw_bench", path) | of_bytes(output([*counted, "bytes"], path)),
     }
 
 
@@ -135,14 +164,12 @@ def record(measured: dict[str, dict[str, Count]]) -> None:
     """Writes the record of what was measured, and keeps the others."""
     known = recorded()
     for key, counts in measured.items():
-        known[key] = {
-            name: {"own": count.own, "allocations": count.own_allocations} for name, count in ours(counts).items()
-        }
+        known[key] = {name: count.recorded() for name, count in ours(counts).items()}
     lines = [HEADER]
     for key in sorted(known):
         lines.append(f'["{key}"]')
         for name, values in known[key].items():
-            lines.append(f'"{name}" = {{ own = {values["own"]:g}, allocations = {values["allocations"]:g} }}')
+            lines.append(f'"{name}" = {{ {", ".join(f"{what} = {value:g}" for what, value in values.items())} }}')
         lines.append("")
     RECORD.write_text("\n".join(lines))
     print(f"recorded in {RECORD.name}: {', '.join(measured)}")
@@ -159,13 +186,10 @@ def problems_of(measured: dict[str, dict[str, Count]]) -> list[str]:
         for name in sorted(known[key].keys() ^ ours(counts).keys()):
             problems.append(f"{key}: {name}: in the record alone, or not in it: make counts")
         for name in sorted(known[key].keys() & ours(counts).keys()):
-            before, now = known[key][name], counts[name]
-            if now.own > before["own"] * TOLERANCE + 0.5:
-                problems.append(f"{key}: {name}: {now.own:g} instructions, {before['own']:g} recorded")
-            if now.own_allocations > before["allocations"] + 0.01:
-                problems.append(
-                    f"{key}: {name}: {now.own_allocations:g} allocations, {before['allocations']:g} recorded"
-                )
+            for what, now in counts[name].recorded().items():
+                before = known[key][name][what]
+                if now > (before * TOLERANCE + 0.5 if what == "own" else before + 0.01):
+                    problems.append(f"{key}: {name}: {now:g} {NAMES[what]}, {before:g} recorded")
     return problems
 
 
@@ -189,7 +213,7 @@ def main() -> None:
     for key, counts in measured.items():
         print(key)
         for name, count in ours(counts).items():
-            print(f"  {name:<32} {count.own:>10g} instructions  {count.own_allocations:>6g} allocations")
+            print(f"  {name:<32} {count}")
     print("\n".join(problems) if problems else "none is above the record")
     sys.exit(bool(problems))
 

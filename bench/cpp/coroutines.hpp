@@ -91,7 +91,7 @@ inline failing plain_levels(long depth) {
 }
 inline failing nothrow_levels(long depth) {
     if (depth == 0) {
-        co_yield 1;
+        co_yield isthmus::nothrow(1);
         co_return 0;
     }
     co_return co_await isthmus::nothrow(nothrow_levels(depth - 1));

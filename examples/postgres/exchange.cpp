@@ -74,8 +74,8 @@ void exchange::take_results() {
 
 void exchange::take(pg_result* next) {
     pg::result owned(next);
-    if (next == nullptr) { // the end; in a pipeline, of one command
-        over_ = !pipeline_;
+    if (next == nullptr) { // the end; in a pipeline, of one command, or of all if there is no connection any more
+        over_ = !pipeline_ || PQstatus(on_.handle_.get()) == CONNECTION_BAD;
         return;
     }
     switch (PQresultStatus(next)) {

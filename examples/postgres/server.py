@@ -11,6 +11,15 @@ from pathlib import Path
 from typing import Self
 
 
+def is_installed() -> bool:
+    """Whether this machine has what it takes to run one."""
+    try:
+        programs = Path(subprocess.check_output(["pg_config", "--bindir"], text=True).strip())
+    except (OSError, subprocess.CalledProcessError):
+        return False
+    return (programs / "postgres").exists() and (programs / "initdb").exists()
+
+
 class Server:
     """`with Server() as server:` runs one, to connect to with `server.dsn`. PostgreSQL refuses to run as root; for root
     it runs as the user that its package has made."""

@@ -57,8 +57,8 @@ inline void register_translator() {
 struct by_nanobind {
     template <class T>
     static PyObject* convert(T&& value, const coroutine_object& self) {
-        return nanobind::cast(std::forward<T>(value), as_policy<nanobind::rv_policy>(self.result_policy),
-                              nanobind::handle(self.keep_alive))
+        return nanobind::cast(std::forward<T>(value), as_policy<nanobind::rv_policy>(self.more.result_policy()),
+                              nanobind::handle(self.more.keep_alive()))
             .release()
             .ptr();
     }

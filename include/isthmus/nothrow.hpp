@@ -17,6 +17,8 @@ namespace isthmus::inline v1 {
 /// it for success. A GeneratorExit (5.23, 6.9) passes in the same way. Gives what `co_await x` gives; where converting
 /// that throws, the exception is thrown here. x is anything that can be awaited in this coroutine; an lvalue is
 /// referred to, and must live as long as the await.
+///
+/// `co_yield nothrow(x)` yields x, and in the same way ends in what is thrown in there.
 template <class T>
 detail::nothrow_awaitable<T> nothrow(T&& awaited) {
     return detail::nothrow_awaitable<T>(std::forward<T>(awaited));

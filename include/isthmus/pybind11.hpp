@@ -65,8 +65,8 @@ struct by_pybind11 {
         if constexpr (std::derived_from<std::remove_cvref_t<T>, ::pybind11::object>) { // cast() does not take these
             return converter<object>::to_python(object::borrow(value.ptr())).release();
         } else {
-            const auto policy = static_cast<::pybind11::return_value_policy>(self.result_policy);
-            return ::pybind11::cast(std::forward<T>(value), policy, ::pybind11::handle(self.keep_alive))
+            const auto policy = static_cast<::pybind11::return_value_policy>(self.more.result_policy());
+            return ::pybind11::cast(std::forward<T>(value), policy, ::pybind11::handle(self.more.keep_alive()))
                 .release()
                 .ptr();
         }

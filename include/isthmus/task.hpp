@@ -250,7 +250,7 @@ private:
             }
             state_ = state::over;
         }
-        static_cast<void>(finish(error_));
+        finish(error_);
     }
 
     bool is_finished() noexcept {

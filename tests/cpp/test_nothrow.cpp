@@ -115,14 +115,18 @@ TEST(Nothrow, UncaughtExceptionsIsZeroInDestructors) {
     EXPECT_EQ(uncaught, 0);
 }
 
-/// A chain whose levels await by nothrow() where `mask` says so, and note their destruction.
+/// A chain whose levels await, and whose leaf yields, by nothrow() where `mask` says so, and note their destruction.
 counting level(trace& log, unsigned mask, int depth) {
     const note at_end(log, std::to_string(depth));
     if (depth == 0) {
         const note at_leaf(log, "leaf");
         int sum = 0;
         for (int i = 1; i <= 3; ++i) {
-            co_yield i;
+            if ((mask & 1U) != 0) {
+                co_yield nothrow(i);
+            } else {
+                co_yield i;
+            }
             sum += i;
         }
         throw boom("end " + std::to_string(sum));
@@ -162,11 +166,125 @@ TEST(Nothrow, EveryMixtureOfLevelsBehavesAsWithoutIt) {
     for (const char how : {'t', 'c', 'g', ' '}) {
         for (int steps = how == ' ' ? 4 : 1; steps <= (how == ' ' ? 4 : 3); ++steps) {
             const trace expected = history(0, steps, how);
-            for (unsigned mask = 1; mask < 16; ++mask) {
+            for (unsigned mask = 1; mask < 32; ++mask) {
                 EXPECT_EQ(history(mask, steps, how), expected) << how << steps << ' ' << mask;
             }
         }
     }
+}
+
+// 5.9, 6.2: the coroutine ends where it yields, without its catch blocks; a resume makes the next co_yield an ordinary
+// one.
+TEST(Nothrow, AYieldEndsInWhatIsThrownIn) {
+    struct local {
+        static counting yields(trace& log) {
+            const note at_end(log, "destroyed");
+            try {
+                co_yield nothrow(1);
+                log.push_back("resumed");
+            } catch (const boom&) {
+                log.push_back("caught by the wrong one");
+            }
+            try {
+                co_yield 2;
+            } catch (const boom&) {
+                log.push_back("caught");
+            }
+            co_return 3;
+        }
+    };
+    trace log;
+    auto ended = local::yields(log);
+    EXPECT_EQ(ended.send().yielded(), 1);
+    EXPECT_EQ(test::caught<boom>(ended.try_throw(std::make_exception_ptr(boom("in"))).error()), "in");
+    EXPECT_EQ(ended.state(), coroutine_state::closed);
+    EXPECT_EQ(log, (trace{"destroyed"}));
+
+    log.clear();
+    auto resumed = local::yields(log);
+    resumed.send();
+    EXPECT_EQ(resumed.send().yielded(), 2);
+    EXPECT_EQ(resumed.throw_(boom("in")).returned(), 3);
+    EXPECT_EQ(log, (trace{"resumed", "caught", "destroyed"}));
+
+    log.clear();
+    auto closed = local::yields(log);
+    closed.send();
+    EXPECT_FALSE(closed.close().has_value());
+    EXPECT_EQ(log, (trace{"destroyed"}));
+}
+
+// 5.19: the error goes on in whoever awaits the one that yields, also one that somebody else has driven.
+TEST(Nothrow, AYieldInAnAwaitedOne) {
+    struct local {
+        static counting yields() {
+            co_yield nothrow(1);
+            co_return 2;
+        }
+        static counting catches(counting& inner) {
+            try {
+                co_return co_await inner.await();
+            } catch (const boom&) {
+                co_return 7;
+            }
+        }
+    };
+    counting inner = local::yields();
+    inner.send();
+    auto outer = local::catches(inner);
+    EXPECT_EQ(outer.send().returned(), 2);
+
+    counting stolen = local::yields();
+    auto awaiter = local::catches(stolen);
+    EXPECT_EQ(awaiter.send().yielded(), 1);
+    EXPECT_TRUE(stolen.try_throw(std::make_exception_ptr(boom("x"))).failed());
+    EXPECT_EQ(stolen.state(), coroutine_state::closed);
+
+    counting thrown_into = local::yields();
+    auto catcher = local::catches(thrown_into);
+    catcher.send();
+    EXPECT_EQ(catcher.throw_(boom("x")).returned(), 7);
+}
+
+TEST(Nothrow, AYieldOfEveryKind) {
+    struct local {
+        static generator<std::string, int> texts() {
+            const std::string kept = "kept";
+            const int sent = co_yield nothrow(kept);
+            co_yield nothrow("sent " + std::to_string(sent));
+            co_yield nothrow("literal");
+        }
+        static coroutine<int, int&> references(int& number) {
+            co_yield nothrow(number);
+            co_return number;
+        }
+        static coroutine<int> nothing() {
+            co_yield nothrow(none());
+            co_return 1;
+        }
+        static coroutine<int, std::unique_ptr<int>> moved() {
+            co_yield nothrow(std::make_unique<int>(4));
+            co_return 5;
+        }
+    };
+    auto texts = local::texts();
+    EXPECT_EQ(texts.send().yielded(), "kept");
+    EXPECT_EQ(texts.send(3).yielded(), "sent 3");
+    EXPECT_EQ(texts.send(4).yielded(), "literal");
+    EXPECT_EQ(test::caught<boom>(texts.try_throw(std::make_exception_ptr(boom("g"))).error()), "g");
+
+    int number = 1;
+    auto references = local::references(number);
+    references.send().yielded() = 2;
+    EXPECT_EQ(references.send().returned(), 2);
+
+    auto nothing = local::nothing();
+    EXPECT_FALSE(nothing.send().done());
+    EXPECT_EQ(nothing.send().returned(), 1);
+
+    auto moved = local::moved();
+    EXPECT_EQ(*moved.send().yielded(), 4);
+    EXPECT_EQ(moved.send().returned(), 5);
 }
 
 // 7.6–7.8: also what the co_await itself refuses passes on, and the catch block does not see it.

@@ -4,6 +4,7 @@ import asyncio
 import collections.abc
 import gc
 import inspect
+import itertools
 import weakref
 from collections.abc import Callable, Generator
 from typing import Any
@@ -291,9 +292,12 @@ def test_self_lives_as_long_as_its_coroutine(bindings: Any, nothing_leaks: None,
 
 def test_self_lives_while_it_is_suspended(bindings: Any, nothing_leaks: None) -> None:
     before = bindings.alive()
-    for end in ("finish", "close", "throw", "die"):
+    for end, renamed in itertools.product(("finish", "close", "throw", "die"), (False, True)):
         coroutine = bindings.Box(7).fetch_after(Iterator(1))
+        if renamed:
+            coroutine.__name__ = coroutine.__qualname__ = "other"
         coroutine.send(None)
+        assert coroutine.__name__ == ("other" if renamed else "fetch_after")
         collect()
         assert bindings.alive() > before
         if end == "finish":

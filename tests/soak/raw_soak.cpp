@@ -8,8 +8,10 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <source_location>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -20,7 +22,17 @@ namespace py = isthmus::py;
 // One for the process: it is closed before the interpreter ends.
 std::unique_ptr<soak::world> shared;
 
-void open_world(std::string path, int threads) { shared = std::make_unique<soak::world>(std::move(path), threads); }
+/// How many operations are to be under way at once; 0 if this was built without what the kind needs.
+int open_world(std::string kind, std::string address, int threads) {
+    // What is cancelled early has not awaited all that it was given.
+    isthmus::set_never_awaited_hook([](std::string_view, const std::source_location&) {});
+    try {
+        shared = std::make_unique<soak::world>(kind, std::move(address), threads);
+    } catch (const soak::left_out&) {
+        return 0;
+    }
+    return shared->operate.at_once;
+}
 
 void close_world() {
     Py_BEGIN_ALLOW_THREADS; // which a worker may want
@@ -101,17 +113,17 @@ py::coroutine<> act_in_python(std::uint64_t seed, py::object python) {
 /// A task that no Python knows: soak::act.
 isthmus::task<> act(std::uint64_t seed) { return soak::act(*shared, seed); }
 
-/// Waits for the workers, without the GIL, which a result that dies may need.
+/// Waits for whatever is not over, without the GIL, which a result that dies may need.
 int faults() {
     Py_BEGIN_ALLOW_THREADS;
-    shared->workers.drain();
-    Py_END_ALLOW_THREADS;
     shared->expect_balance();
+    Py_END_ALLOW_THREADS;
     return shared->faults;
 }
 
 std::string accounts() { return shared->accounts(); }
 
+std::int64_t tolerance() { return static_cast<std::int64_t>(soak::tolerance(shared->operate)); }
 std::int64_t allocated_bytes() { return static_cast<std::int64_t>(soak::allocated_bytes()); }
 
 PyMethodDef functions[] = {
@@ -121,6 +133,7 @@ PyMethodDef functions[] = {
     raw::def<act_in_python>("act_in_python"),
     raw::def<faults>("faults"),
     raw::def<accounts>("accounts"),
+    raw::def<tolerance>("tolerance"),
     raw::def<allocated_bytes>("allocated_bytes"),
     raw::def<soak::open_descriptors>("open_descriptors"),
     {nullptr, nullptr, 0, nullptr},

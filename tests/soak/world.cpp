@@ -100,12 +100,53 @@ void world::fault(const char* text) noexcept {
 
 void world::expect_balance() {
     workers.drain();
-    if (operations.pending() != 0 || jobs.pending() != 0 || deliveries.pending() != 0) {
+    const auto balances = [this] {
+        return operations.pending() == 0 && jobs.pending() == 0 && deliveries.pending() == 0;
+    };
+    if (!comes_true(balances)) {
         fault("the accounts do not balance");
         std::fprintf(stderr, "soak: pending: %lld operations, %lld jobs, %lld deliveries\n",
                      static_cast<long long>(operations.pending()), static_cast<long long>(jobs.pending()),
                      static_cast<long long>(deliveries.pending()));
+    } else if (!comes_true(operate.is_at_rest)) {
+        fault("the server waits for somebody");
     }
+}
+
+bool comes_true(const std::function<bool()>& check) {
+    const clock::time_point end = clock::now() + std::chrono::seconds(10);
+    while (!check()) {
+        if (clock::now() > end) {
+            return false;
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return true;
+}
+
+std::chrono::microseconds some_time(random& dice, int at_most) {
+    return std::chrono::microseconds(roll(dice, 4) == 0 ? 0 : roll(dice, at_most));
+}
+
+kind make_kind(world& in, const std::string& name) {
+    if (name == "plain") {
+        return plain_kind(in);
+    }
+    if (name == "asio") {
+#if defined(SOAK_ASIO)
+        return asio_kind(in);
+#else
+        throw left_out("this was built without Asio");
+#endif
+    }
+    if (name == "postgres") {
+#if defined(SOAK_POSTGRES)
+        return postgres_kind(in);
+#else
+        throw left_out("this was built without libpq");
+#endif
+    }
+    throw std::invalid_argument(name);
 }
 
 std::string world::accounts() const {
@@ -139,10 +180,6 @@ int open_descriptors() {
 // ---- an operation of its own ---------------------------------------------------------------------------------------
 
 namespace {
-
-std::chrono::microseconds some_time(random& dice, int at_most) {
-    return std::chrono::microseconds(roll(dice, 4) == 0 ? 0 : roll(dice, at_most));
-}
 
 /// Work for the workers. At random it is over at once, fails, can be cancelled at once, or only by a worker.
 class job {
@@ -320,7 +357,7 @@ private:
 
 task<> echo(world& in, std::uint64_t seed) {
     connection server;
-    co_await server.open(in.path);
+    co_await server.open(in.address);
     for (int i = 0; i < 3; ++i) {
         const std::string sent = std::to_string(seed) + "-" + std::to_string(i);
         co_await server.send(sent);
@@ -339,7 +376,7 @@ task<> do_job(world& in, std::uint64_t seed) {
     co_await work;
 }
 
-task<> one(world& in, std::uint64_t seed) {
+task<> one_plain(world& in, std::uint64_t seed) {
     random dice(static_cast<random::result_type>(seed));
     switch (roll(dice, 4)) {
     case 0:
@@ -373,7 +410,7 @@ task<> group_of(world& in, std::uint64_t seed) {
     random dice(static_cast<random::result_type>(seed));
     auto body = [&in, &dice](isthmus::task_group& group) -> task<> {
         for (int i = 0; i < 3; ++i) {
-            group.start(one(in, dice()));
+            group.start(in.operate.one(dice()));
             if (roll(dice, 3) == 0) {
                 co_await isthmus::sleep_for(some_time(dice, 500));
             }
@@ -390,32 +427,36 @@ task<> some(world& in, std::uint64_t seed) {
     switch (roll(dice, 8)) {
     case 0: {
         const std::chrono::microseconds limit = some_time(dice, 4000);
-        co_await isthmus::with_timeout(limit, one(in, dice()));
+        co_await isthmus::with_timeout(limit, in.operate.one(dice()));
         break;
     }
     case 1:
-        co_await isthmus::race(one(in, dice()), one(in, dice()));
+        co_await isthmus::race(in.operate.one(dice()), in.operate.one(dice()));
         break;
     case 2:
-        co_await isthmus::race(one(in, dice()), told_to_stop(in, dice()));
+        co_await isthmus::race(in.operate.one(dice()), told_to_stop(in, dice()));
         break;
     case 3:
-        co_await isthmus::when_all(one(in, dice()), one(in, dice()));
+        co_await isthmus::when_all(in.operate.one(dice()), in.operate.one(dice()));
         break;
     case 4:
         co_await group_of(in, dice());
         break;
     case 5: {
-        abandoned left(one(in, dice()), some_time(dice, 3000));
+        abandoned left(in.operate.one(dice()), some_time(dice, 3000));
         co_await left;
         break;
     }
     default:
-        co_await one(in, dice());
+        co_await in.operate.one(dice());
     }
 }
 
 } // namespace
+
+kind plain_kind(world& in) {
+    return {.one = [&in](std::uint64_t seed) { return one_plain(in, seed); }};
+}
 
 task<> await_completion(world& in, std::uint64_t seed) {
     random dice(static_cast<random::result_type>(seed));

@@ -14,6 +14,7 @@
 #include <mutex>
 #include <queue>
 #include <random>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -98,19 +99,43 @@ private:
     std::vector<std::thread> threads_;
 };
 
+struct world;
+
+/// What the operations are about.
+struct kind {
+    std::function<task<>(std::uint64_t)> one;                 ///< one operation, chosen by the seed
+    std::function<bool()> is_at_rest = []() { return true; }; ///< when all are over: whether the server knows it
+    int at_once = 800;                                        ///< how many on a thread
+    std::size_t cached = 0; ///< how much the caches of frames may grow by, as frames go from one thread to another
+};
+/// This library was built without what a kind needs.
+struct left_out : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+/// Timers, descriptors and what workers do: needs nothing but Isthmus.
+kind plain_kind(world& in);
+/// Asio's timers and sockets, on threads of its own, and tasks that it drives.
+kind asio_kind(world& in);
+/// Commands for a PostgreSQL server, by the client of the example.
+kind postgres_kind(world& in);
+/// "plain", "asio" or "postgres". Throws left_out.
+kind make_kind(world& in, const std::string& name);
+
 /// Everything that the operations share.
 struct world {
-    world(std::string socket_path, int threads) : path(std::move(socket_path)), workers(threads) {}
+    world(const std::string& name_of_kind, std::string address_of_server, int threads)
+        : address(std::move(address_of_server)), operate(make_kind(*this, name_of_kind)), workers(threads) {}
 
-    std::string path;           ///< of the server's socket
+    std::string address;        ///< of the server: the path of its socket, or what libpq takes
     ledger operations;          ///< each `act`
     ledger jobs;                ///< each job that workers do
-    ledger deliveries;          ///< each result that workers brought: as many as were asked for
+    ledger deliveries;          ///< each result that workers, or other threads, brought: as many as were asked for
     std::atomic<int> faults{0}; ///< what must never happen; each is printed
+    kind operate;
     worker_threads workers;
 
     void fault(const char* text) noexcept;
-    /// Waits for the workers; a fault if anything is still open then.
+    /// Waits for the workers, and a little for other threads and the server; a fault if anything is still open then.
     void expect_balance();
     /// How many there were of each kind, and how they ended, as text.
     std::string accounts() const;
@@ -121,6 +146,16 @@ task<> await_completion(world& in, std::uint64_t seed);
 /// One operation, or several at once, chosen by the seed; all errors are part of it, cancellation is raised.
 task<> act(world& in, std::uint64_t seed);
 
+/// Returns `check()` as soon as that is true, false if it is not after ten seconds.
+bool comes_true(const std::function<bool()>& check);
+
+/// A time of its own choice, often none.
+std::chrono::microseconds some_time(random& dice, int at_most);
+
+/// How much more may be allocated in the last rounds than in the first ones, in which caches grow to their limit.
+inline std::size_t tolerance(const kind& of) {
+    return std::size_t{256} * 1024 + (ISTHMUS_RECYCLE_FRAMES ? of.cached : 0);
+}
 /// What the allocator has handed out just now.
 std::size_t allocated_bytes();
 int open_descriptors();

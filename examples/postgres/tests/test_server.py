@@ -2,7 +2,7 @@
 
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 
 import isthmus_postgres
 import pytest
@@ -87,14 +87,19 @@ def test_too_many_connections(loop: Loop, dsn: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
-def test_the_server_ends_during_a_query(loop: Loop, restarted: Server, how: str) -> None:
+@pytest.mark.parametrize("many", [False, True])
+def test_the_server_ends_during_a_query(loop: Loop, restarted: Server, how: str, many: bool) -> None:
     server = restarted
+
+    def sleep(db: isthmus_postgres.Connection) -> Awaitable[object]:
+        sql = "SELECT pg_sleep(60)"
+        return db.executemany(sql, [(), ()]) if many else db.fetch(sql)
 
     async def main() -> None:
         db = await isthmus_postgres.connect(server.dsn)
         idle = await isthmus_postgres.connect(server.dsn)
         async with isthmus_postgres.connect(server.dsn) as other:
-            async with loop.started(lambda: db.fetch("SELECT pg_sleep(60)")) as sleeping:
+            async with loop.started(lambda: sleep(db)) as sleeping:
                 await until_active(loop, db, other)
                 server.stop() if how == "stop" else server.kill()
                 with pytest.raises(isthmus_postgres.ConnectionLost) as caught:

@@ -5,6 +5,7 @@
 #include "operation.hpp"
 
 #include <asio/async_result.hpp>
+#include <asio/bind_executor.hpp>
 #include <asio/system_error.hpp>
 
 #include <exception>
@@ -61,6 +62,19 @@ private:
     }
 };
 
+/// An initiation that bind_executor() was given an executor for.
+template <class Initiation>
+struct bound_initiation {
+    any_executor executor;
+    Initiation initiation;
+
+    any_executor bound_executor() const { return executor; }
+    template <class Handler, class... Lent>
+    void operator()(Handler&& handler, Lent&&... lent) {
+        std::move(initiation)(std::forward<Handler>(handler), std::forward<Lent>(lent)...);
+    }
+};
+
 /// The operation that an initiating function returns: it begins when it is awaited.
 template <bool Throws, class Signature, class Initiation, class... Lent>
 class async_operation;
@@ -105,8 +119,13 @@ private:
         if (auto* const driver = dynamic_cast<executor_driver*>(&lent)) {
             executor = driver->executor();
             link = driver->link();
+        }
+        if constexpr (requires { initiation_.bound_executor(); }) {
+            executor = initiation_.bound_executor();
         } else if constexpr (requires { typename Initiation::executor_type; }) {
-            executor = any_executor(initiation_.get_executor());
+            if (!executor) {
+                executor = any_executor(initiation_.get_executor());
+            }
         }
         initiator<state, Initiation, Lent...> initiate(state_, std::move(initiation_), std::move(lent_));
         state_->run_on(executor, std::move(link));
@@ -139,7 +158,8 @@ struct use_coroutine_t {
 /// completing, because its context is destroyed, a std::future_error (broken_promise) is thrown.
 ///
 /// The operation begins at the co_await. It is initiated, completes and is cancelled on one executor, which must run
-/// its handlers one at a time: that which drives the task if the task was spawned on one, else that of the I/O object.
+/// its handlers one at a time: that of `bind_executor(executor, use_coroutine)` if there is one, else that which drives
+/// the task if the task was spawned on one, else that of the I/O object.
 ///
 /// Cancelling the task emits Asio's cancellation signal (all types), and the task goes on when the handler has been
 /// called; what it brought is dropped. Destroying a task in flight does the same, and waits: no buffer is written to
@@ -147,6 +167,20 @@ struct use_coroutine_t {
 /// with a message, since that cannot be waited for there. co_spawn() never destroys a task in flight.
 inline constexpr use_coroutine_t<> use_coroutine{};
 
+namespace detail {
+
+template <class Token>
+inline constexpr bool is_use_coroutine = false;
+template <bool Throws>
+inline constexpr bool is_use_coroutine<use_coroutine_t<Throws>> = true;
+
+/// Whether it is use_coroutine, or an adapter of Asio's around it.
+template <class Token>
+inline constexpr bool ends_in_use_coroutine = is_use_coroutine<Token>;
+template <template <class...> class Adapter, class Token, class... Others>
+inline constexpr bool ends_in_use_coroutine<Adapter<Token, Others...>> = ends_in_use_coroutine<Token>;
+
+} // namespace detail
 } // namespace isthmus::inline v1::asio
 
 template <bool Throws, class Signature>
@@ -162,5 +196,26 @@ public:
     static operation<Initiation, Lent...> initiate(Initiation&& initiation, isthmus::asio::use_coroutine_t<Throws>,
                                                    Lent&&... lent) {
         return operation<Initiation, Lent...>(std::forward<Initiation>(initiation), std::forward<Lent>(lent)...);
+    }
+};
+
+/// bind_executor(executor, use_coroutine). Asio would call the handler on that executor, and know nothing of where the
+/// operation is cancelled, which must be there too.
+template <class Token, class Executor, class Signature>
+    requires isthmus::asio::detail::ends_in_use_coroutine<Token>
+class asio::async_result<asio::executor_binder<Token, Executor>, Signature> {
+public:
+    using return_type = void;
+
+    template <class Initiation, class Binder, class... Lent>
+    static auto initiate(Initiation&& initiation, Binder&& bound, Lent&&... lent) {
+        static_assert(
+            isthmus::asio::detail::is_use_coroutine<Token>,
+            "isthmus: bind_executor() goes directly around use_coroutine, within other adapters of the token: "
+            "as_tuple(bind_executor(executor, use_coroutine))");
+        using bound_initiation = isthmus::asio::detail::bound_initiation<std::decay_t<Initiation>>;
+        return async_result<Token, Signature>::initiate(
+            bound_initiation{bound.get_executor(), std::forward<Initiation>(initiation)}, Token(bound.get()),
+            std::forward<Lent>(lent)...);
     }
 };

@@ -99,7 +99,8 @@ template <class Object, class Body, class Allocation, bool Noted>
 class promise final : public Body, public Allocation {
 public:
     Object get_return_object(std::source_location function = std::source_location::current()) noexcept {
-        this->initialise(std::coroutine_handle<promise>::from_promise(*this), function);
+        static_assert(alignof(promise) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__, "frame::handle() counts on that");
+        this->where = function;
         if constexpr (Noted) {
             this->notes.note();
         }

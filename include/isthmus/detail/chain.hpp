@@ -6,58 +6,104 @@
 
 namespace isthmus::inline v1::detail {
 
+/// `ended`, the running leaf, is over, with its result or `error` in it: the step goes on with its awaiter.
+inline void hand_over(frame& ended) noexcept {
+    const chain_lock lock;
+    activation& step = ended.step();
+    if (native_link* const link = ended.up; link != nullptr && link->attached) {
+        link->attached = false;
+        frame* const awaiter = link->parent;
+        if (link->told != native_link::ends::none && (ended.error || link->translates())) [[unlikely]] {
+            link->ended = true; // the driver consults the link
+        } else {
+            awaiter->awaiting = nullptr;
+        }
+        awaiter->follow(ended);
+        step.leaf = awaiter;
+    } else {
+        step.leaf = nullptr;
+    }
+}
+
 /// Resumes the leaf, and then whichever frame becomes the leaf, until the chain suspends or its root has ended.
 /// A loop and not symmetric transfer: not every compiler makes that a tail call, and it is no faster.
-inline void drive(activation& step) noexcept {
+ISTHMUS_NOINLINE inline void drive_on(activation& step, frame* leaf) noexcept {
     do {
-        frame* const leaf = step.leaf;
         if (leaf->awaiting != nullptr) [[unlikely]] {
             leaf->awaiting->advance(step);
             if (leaf->awaiting != nullptr) {
                 continue;
             }
         }
-        leaf->self.resume();
-    } while (step.leaf != nullptr && step.yielded == nullptr);
+        if (step.injected != nullptr && leaf->passes_errors) {
+            leaf->fail(step.take_injected());
+            hand_over(*leaf);
+            continue;
+        }
+        leaf->handle().resume();
+        step.drop_sent();
+    } while (step.yielded == nullptr && (leaf = step.leaf) != nullptr);
+}
+
+/// The same, for a step that throws nothing in: most resume the leaf once.
+inline void drive(activation& step, frame* leaf) noexcept {
+    if (leaf->awaiting == nullptr) [[likely]] {
+        leaf->handle().resume();
+        if (step.yielded != nullptr) [[likely]] {
+            return;
+        }
+        step.drop_sent();
+        leaf = step.leaf;
+        if (leaf == nullptr) {
+            return;
+        }
+    }
+    drive_on(step, leaf);
+}
+
+/// For begin(): takes `f`, which has started and is no root at rest, out of its chain, unless that runs.
+ISTHMUS_NOINLINE inline bool take_out(frame& f, bool splits) noexcept {
+    if (is_running(f)) {
+        return false;
+    }
+    detach(f);
+    if (splits) {
+        split(f);
+    }
+    return true;
 }
 
 /// Prepares a step of `root` as a root: takes it out of a chain at rest (7.9: that steals a step), finds its leaf.
-inline misuse begin(frame* const& root, activation& step) noexcept {
+inline misuse begin(frame* const& root, activation& step, frame*& f) noexcept {
     step.guard.lock(); // before looking at `root`, which whoever drives it clears at its end
-    frame* const f = root;
+    f = root;
     if (f == nullptr) [[unlikely]] {
         return misuse::already_finished;
     }
-    if (f->attached()) [[unlikely]] {
-        if (is_running(*f)) {
+    chain_link link = f->link();
+    if (!link.created() && !link.rests()) [[unlikely]] {
+        if (!take_out(*f, step.observer == nullptr)) {
             return misuse::already_executing;
         }
-        detach(*f);
-        if (step.observer == nullptr) {
-            split(*f);
-        }
+        link = f->link();
     }
-    const chain_link link = f->link();
-    if (link.runs()) [[unlikely]] {
-        return misuse::already_executing;
-    }
-    step.starts = link.created();
-    step.leaf = step.starts ? f : link.leaf();
+    step.leaf = link.created() ? f : link.leaf();
     return misuse::none;
 }
 
-/// From here on the chain that begin() has prepared runs.
-inline void join_step(frame& f, activation& step) noexcept {
+/// From here on the chain that begin() has prepared runs. Returns its leaf.
+inline frame* join_step(frame& f, activation& step) noexcept {
+    frame* const leaf = step.leaf;
     f.join(step);
-    step.leaf->join(step);
+    if (leaf != &f) {
+        leaf->join(step);
+    }
     step.guard.unlock();
+    return leaf;
 }
 
 /// Drives a step that begin() has prepared. Afterwards `f` has ended or, if the step yielded, is to be brought to rest.
-inline void run_step(frame& f, activation& step) noexcept {
-    join_step(f, step);
-    drive(step);
-}
+inline void run_step(frame& f, activation& step) noexcept { drive(step, join_step(f, step)); }
 
 /// Brings a root that has suspended to rest, when what it yielded has been taken: until then nobody may resume it. A
 /// coroutine object that died while its frame ran has left the frame to its driver.
@@ -84,29 +130,10 @@ inline void destroy_unstarted(frame& f, activation& step) noexcept {
     destroy(f);
 }
 
-/// `ended`, the running leaf, is over, with its result or `error` in it: the step goes on with its awaiter.
-inline void hand_over(frame& ended) noexcept {
-    const chain_lock lock;
-    activation& step = ended.step();
-    if (native_link* const link = ended.up; link != nullptr && link->attached) {
-        link->attached = false;
-        frame* const awaiter = link->parent;
-        if (link->told != native_link::ends::none && (ended.error || link->translates())) [[unlikely]] {
-            link->ended = true; // the driver consults the link
-        } else {
-            awaiter->awaiting = nullptr;
-        }
-        awaiter->follow(ended);
-        step.leaf = awaiter;
-    } else {
-        step.leaf = nullptr;
-    }
-}
-
-inline bool delegate::finish(const std::exception_ptr& error) noexcept {
+inline bool delegate::finish(std::exception_ptr& error) noexcept {
     if (error) [[unlikely]] {
         if (passes_errors) {
-            parent->fail(error);
+            parent->fail(std::move(error));
             hand_over(*parent);
             return false;
         }
@@ -118,28 +145,34 @@ inline bool delegate::finish(const std::exception_ptr& error) noexcept {
 
 inline void native_link::attach(frame& awaiter, frame& target) noexcept {
     const chain_lock lock;
-    activation& step = awaiter.step();
     parent = &awaiter;
     child = &target;
     next = std::exchange(target.up, this);
     attached = true;
+    append(awaiter, target);
+}
+
+inline void native_link::append(frame& awaiter, frame& target) noexcept {
+    activation& step = awaiter.step();
     awaiter.awaiting = this;
     step.leaf = &target;
-    if (!target.created()) [[unlikely]] {
-        if (step.observer == nullptr) {
-            split(target);
-        }
-        step.leaf = target.leaf_at_rest();
+    if (target.created()) [[likely]] {
+        target.follow(awaiter);
+        return;
     }
+    if (step.observer == nullptr) {
+        split(target);
+    }
+    step.leaf = target.leaf_at_rest();
     step.leaf->join(step);
-    target.follow(*step.leaf); // no longer created; a root at rest no longer
+    target.join(step); // a root at rest no longer
 }
 
 /// The child is not in this chain: it is gone, or somebody else drives or awaits it, or it is at rest (7.9).
 inline void native_link::advance(activation& step) noexcept {
     if (ended) { // in an error, which passes through
-        const std::exception_ptr error = std::move(child->error);
-        destroy(*child);
+        std::exception_ptr error = std::move(child->error);
+        destroy_finished(*child);
         finish(error);
         return;
     }

@@ -11,18 +11,20 @@ namespace isthmus::inline v1::detail {
 
 /// Raises `step.injected` in `f`, its own leaf: where `f` is suspended, unless it passes errors on.
 inline void raise_in(frame& f, activation& step, bool passes_errors) noexcept {
-    join_step(f, step);
+    frame* const leaf = join_step(f, step);
     if (passes_errors) {
         f.fail(step.take_injected());
         step.leaf = nullptr;
     } else {
         step.arrives(f, *step.injected);
-        drive(step);
+        drive_on(step, leaf);
     }
 }
 
-/// Whether `f` is suspended in the co_await of a nothrow().
-inline bool passes_errors(const frame& f) noexcept { return f.awaiting != nullptr && f.awaiting->passes_errors; }
+/// Whether `f` is suspended in the co_await or co_yield of a nothrow().
+inline bool passes_errors(const frame& f) noexcept {
+    return f.awaiting != nullptr ? f.awaiting->passes_errors : f.passes_errors;
+}
 
 inline std::exception_ptr native_link::take_closed(frame& closed, activation& step) noexcept {
     if (step.yielded != nullptr) {
@@ -66,11 +68,11 @@ inline std::exception_ptr close_below(frame& root, frame* level) noexcept {
 inline void throw_step(frame& f, activation& step, const std::exception_ptr& error) noexcept {
     step.injected = &error;
     if (!is_generator_exit(error)) {
-        join_step(f, step);
-        if (step.leaf->awaiting == nullptr) { // otherwise that decides what becomes of it
-            step.arrives(*step.leaf, error);
+        frame* const leaf = join_step(f, step);
+        if (leaf->awaiting == nullptr && !leaf->passes_errors) { // otherwise that decides what becomes of it
+            step.arrives(*leaf, error);
         }
-        drive(step);
+        drive_on(step, leaf);
         return;
     }
     const bool passes = passes_errors(f);
@@ -86,16 +88,16 @@ inline void throw_step(frame& f, activation& step, const std::exception_ptr& err
 /// close() of what is awaited, outside of the chain or gone by now. Its value is dropped.
 inline std::exception_ptr native_link::close() noexcept {
     activation step;
-    if (const misuse refused = begin(child, step); refused != misuse::none) {
+    frame* f = nullptr;
+    if (const misuse refused = begin(child, step, f); refused != misuse::none) {
         return refused == misuse::already_finished ? nullptr : make_misuse(refused, child_kind);
     }
-    frame& f = *child;
-    if (step.starts) {
-        destroy_unstarted(f, step);
+    if (f->created()) {
+        destroy_unstarted(*f, step);
         return nullptr;
     }
-    throw_step(f, step, std::make_exception_ptr(generator_exit()));
-    return native_link::take_closed(f, step);
+    throw_step(*f, step, std::make_exception_ptr(generator_exit()));
+    return native_link::take_closed(*f, step);
 }
 
 } // namespace isthmus::inline v1::detail

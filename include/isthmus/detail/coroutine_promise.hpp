@@ -7,6 +7,7 @@
 #include "promise.hpp"
 
 #include <coroutine>
+#include <cstdint>
 #include <type_traits>
 #include <utility>
 
@@ -23,9 +24,10 @@ class coroutine_promise : public promise_base<Return, Yield, Send> {
     using awaiter_of = native_awaiter<frame_kind::coroutine, R, Y, S>;
 
 public:
+    /// The line is no std::source_location, of which g++ keeps one in the frame for each co_await.
     template <class T>
-    auto await_transform(T&& awaited, std::source_location at = std::source_location::current()) {
-        this->line = at.line();
+    auto await_transform(T&& awaited, std::uint32_t at = __builtin_LINE()) {
+        this->line = at;
         return awaiter_for(std::forward<T>(awaited));
     }
 
@@ -52,7 +54,7 @@ private:
         requires(!crosses<Y, Yield>)
     awaiter_of<R, Y, S> awaiter_for(coroutine<R, Y, S>& awaited) {
         require_joins<Y, S>();
-        return awaiter_of<R, Y, S>([&] {
+        return awaiter_of<R, Y, S>(*this, [&] {
             frame* const target = frame_access::get(awaited);
             require_created(target);
             return target;
@@ -93,7 +95,11 @@ private:
             static_assert(joins<typename awaiter::yield_type, Yield> && joins<typename awaiter::send_type, Send>,
                           "isthmus: what is awaited yields or takes another type than this coroutine; "
                           "give this coroutine the same Yield and Send");
-            return awaiter(std::forward<T>(awaited));
+            if constexpr (std::is_constructible_v<awaiter, frame&, T&&>) { // it becomes part of the chain at once
+                return awaiter(*this, std::forward<T>(awaited));
+            } else {
+                return awaiter(std::forward<T>(awaited));
+            }
         }
     }
 
@@ -151,7 +157,7 @@ private:
     template <class R, class Y, class S>
     awaiter_of<R, Y, S> continue_with(coroutine<R, Y, S>& awaited) {
         require_joins<Y, S>();
-        return awaiter_of<R, Y, S>([&] {
+        return awaiter_of<R, Y, S>(*this, [&] {
             frame* const target = frame_access::get(awaited);
             if (target == nullptr) [[unlikely]] {
                 throw_misuse(misuse::already_finished);

@@ -46,7 +46,6 @@ struct activation {
     const std::exception_ptr* injected = nullptr; ///< raised where the leaf is resumed; taken like `sent`
     error_observer* observer = nullptr;           ///< null: nobody wants to know
     bool accepts_none = true;                     ///< whether the root can yield None
-    bool starts = false;                          ///< whether the root has not started before
 
     // Where `yielded` points when there is no object. Not globals, of which each extension module has its own.
     none none_yielded; ///< a level whose Yield is `none` has suspended, whatever the root's Yield is
@@ -56,6 +55,13 @@ struct activation {
 
     /// The injected error, which from now on counts as delivered.
     std::exception_ptr take_injected() noexcept { return *std::exchange(injected, nullptr); }
+    /// After a resume. Whoever has taken it leaves it there, as most steps end then.
+    void drop_sent() noexcept {
+        if (sent != nullptr) [[unlikely]] { // a store costs more than a look
+            sent = nullptr;
+        }
+    }
+    [[noreturn]] ISTHMUS_NOINLINE void raise_injected() { std::rethrow_exception(take_injected()); }
     /// Tells the driver that `error` is about to be raised in `at`.
     void arrives(frame& at, const std::exception_ptr& error) const noexcept {
         if (observer != nullptr) [[unlikely]] {
@@ -97,6 +103,7 @@ struct delegate {
     void pass_errors() noexcept { passes_errors = true; }
 
     delegate() = default;
+    explicit delegate(frame& of) noexcept : parent(&of) {}
     delegate(const delegate&) = delete;
     delegate& operator=(const delegate&) = delete;
 
@@ -106,8 +113,8 @@ protected:
     /// Begins to wait: from now on the driver consults this, at once, and the first step sends None.
     void suspend(frame& awaiting) noexcept;
     /// What is awaited has ended, in `error` unless that is null. Returns whether `parent` is resumed, to raise it say;
-    /// otherwise `parent` has ended in it too.
-    bool finish(const std::exception_ptr& error) noexcept;
+    /// otherwise `parent` has ended in it too, and it is moved there.
+    bool finish(std::exception_ptr& error) noexcept;
 };
 
 /// What a frame is linked to, as it was when it was looked at.
@@ -115,10 +122,12 @@ class chain_link {
 public:
     explicit chain_link(std::uintptr_t link) noexcept : link_(link) {}
     bool created() const noexcept { return link_ == 0; }
+    /// Of a frame that has started: whether it is a root at rest.
+    bool rests() const noexcept { return (link_ & 1) == 0; }
     /// Of a root or leaf.
     bool runs() const noexcept { return (link_ & 1) != 0; }
     /// Of the root or the leaf of a running chain.
-    activation& step() const noexcept { return *reinterpret_cast<activation*>(link_ & ~std::uintptr_t{1}); }
+    activation& step() const noexcept { return *reinterpret_cast<activation*>(link_ - 1); }
     /// Of a root at rest.
     frame* leaf() const noexcept { return reinterpret_cast<frame*>(link_); }
 
@@ -128,38 +137,50 @@ private:
 
 /// The head of every coroutine's frame: first base of its promise.
 struct frame {
-    std::coroutine_handle<> self;
     native_link* up = nullptr;    ///< those who await or observe this frame; the first may have it attached
-    frame** owner = nullptr;      ///< the coroutine object's pointer to this frame; null once that is gone
     delegate* awaiting = nullptr; ///< what it waits for, if the leaf has to consult it or to show it
     std::exception_ptr error;     ///< what left the body
-    std::source_location where;   ///< the coroutine function
-    std::uint32_t line = 0;       ///< of the co_await or co_yield that it came to last
-    frame_kind kind = frame_kind::coroutine;
-    bool noted = false;          ///< it is a noted_frame, in whose notes the layer of its Yield type has to look
-    bool awaits_objects = false; ///< that layer has native_links that translate
 
-    chain_link link() const noexcept { return chain_link(link_.load(std::memory_order_relaxed)); }
+private:
+    // 0: created. Root at rest: the leaf. Root or leaf of a running chain: the activation, with the low bit set.
+    // Others: meaningless, but with the low bit set, so that one look tells a root at rest from all that is not.
+    // Relaxed atomics cost nothing, and let a second thread see that it comes at the wrong time.
+    std::atomic<void*> link_{nullptr};
+
+public:
+    frame** owner = nullptr;    ///< the coroutine object's pointer to this frame; null once that is gone
+    std::source_location where; ///< the coroutine function
+    std::uint32_t line = 0;     ///< of the co_await or co_yield that it came to last
+    const frame_kind kind;
+    const bool awaits_objects;  ///< the layer of its Yield type has native_links that translate
+    bool noted = false;         ///< it is a noted_frame, in whose notes that layer has to look
+    bool passes_errors = false; ///< it is suspended in the co_yield of a nothrow()
+
+    frame(frame_kind of, bool with_objects) noexcept : kind(of), awaits_objects(with_objects) {}
+    frame(const frame&) = delete;
+    frame& operator=(const frame&) = delete;
+
+    chain_link link() const noexcept {
+        return chain_link(reinterpret_cast<std::uintptr_t>(link_.load(std::memory_order_relaxed)));
+    }
     bool created() const noexcept { return link().created(); }
     activation& step() const noexcept { return link().step(); }
     frame* leaf_at_rest() const noexcept { return link().leaf(); }
     bool runs_as_root() const noexcept { return link().runs(); }
-    void join(activation& step) noexcept { store(reinterpret_cast<std::uintptr_t>(&step) | 1); }
-    void rest(frame* leaf) noexcept { store(reinterpret_cast<std::uintptr_t>(leaf)); }
+    void join(activation& step) noexcept { store(reinterpret_cast<char*>(&step) + 1); }
+    void rest(frame* leaf) noexcept { store(leaf); }
     /// Takes over the place of `other` in the running chain.
     void follow(const frame& other) noexcept { store(other.link_.load(std::memory_order_relaxed)); }
     bool attached() const noexcept;
+    /// The coroutine whose promise begins with this.
+    std::coroutine_handle<> handle() noexcept { return std::coroutine_handle<frame>::from_promise(*this); }
     /// Ends in an error, as the leaf of a running chain: hand_over() comes next.
     void fail(std::exception_ptr left) noexcept;
     /// Where it is: the line of the co_await or co_yield that it came to last, that of the function if there is none.
     std::uint32_t current_line() const noexcept { return line != 0 ? line : where.line(); }
 
 private:
-    void store(std::uintptr_t link) noexcept { link_.store(link, std::memory_order_relaxed); }
-
-    // 0: created. Root at rest: the leaf. Root or leaf of a running chain: the activation, with the low bit set.
-    // Others: meaningless. Relaxed atomics cost nothing, and let a second thread see that it comes at the wrong time.
-    std::atomic<std::uintptr_t> link_{0};
+    void store(void* link) noexcept { link_.store(link, std::memory_order_relaxed); }
 };
 
 /// One coroutine awaiting another, or a generator that yields from another. While attached, the child's frames are part
@@ -168,20 +189,28 @@ private:
 struct native_link : delegate {
     enum class ends : std::uint8_t { none, errors, all };
 
-    frame* child = nullptr; ///< null once the child is gone
-    native_link* next = nullptr;
     bool attached = false;
     ends told = ends::none;        ///< which ends of the child advance() deals with, before `parent` is resumed
     bool ended = false;            ///< such an end has come
     misuse failure = misuse::none; ///< why awaiting cannot go on, for await_resume
     const frame_kind child_kind;   ///< known also when the child is gone
     const misuse gone;             ///< what that is then; none for a generator, whose result is empty
+    const bool unused = false;     ///< so that all these are set by one store
+    frame* child = nullptr;        ///< null once the child is gone
+    native_link* next = nullptr;
 
     native_link(frame_kind kind, misuse when_gone) noexcept : child_kind(kind), gone(when_gone) {}
+    /// The same, registered as awaiting `target`: append() comes next.
+    native_link(frame_kind kind, misuse when_gone, frame& awaiter, frame& target) noexcept
+        : delegate(awaiter), attached(true), child_kind(kind), gone(when_gone), child(&target), next(target.up) {
+        target.up = this;
+    }
     ~native_link() { forget(); }
 
     /// Registers as awaiting `target` and makes it part of the chain that `awaiter` is the running leaf of.
     void attach(frame& awaiter, frame& target) noexcept;
+    /// Makes the chain of `target` the end of the one that `awaiter` is the running leaf of.
+    void append(frame& awaiter, frame& target) noexcept;
     /// Undoes attach(): the child is left to itself.
     void forget() noexcept;
     /// Whether the child belongs to an object of the layer above, in whose terms `parent` gets all that comes of it.
@@ -220,10 +249,10 @@ protected:
     ~failing() = default;
 
     /// finish(), which keeps the error for await_resume().
-    bool end(const std::exception_ptr& error) noexcept {
+    bool end(std::exception_ptr error) noexcept {
         const bool resumed = this->finish(error);
         if (resumed && error) {
-            error_ = error;
+            error_ = std::move(error);
         }
         return resumed;
     }

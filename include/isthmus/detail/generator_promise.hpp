@@ -7,6 +7,7 @@
 #include "promise.hpp"
 
 #include <coroutine>
+#include <cstdint>
 #include <type_traits>
 
 namespace isthmus::inline v1::detail {
@@ -20,9 +21,10 @@ public:
     using yield_type = Yield;
     using send_type = Send;
 
-    explicit generator_awaiter(generator<Yield, Send, Return>& awaited)
-        : generator_awaiter::native_awaiter([&] { return target_of(awaited); }) {}
-    explicit generator_awaiter(generator<Yield, Send, Return>&& awaited) : generator_awaiter(awaited) {}
+    generator_awaiter(frame& awaiting, generator<Yield, Send, Return>& awaited)
+        : generator_awaiter::native_awaiter(awaiting, [&] { return target_of(awaited); }) {}
+    generator_awaiter(frame& awaiting, generator<Yield, Send, Return>&& awaited)
+        : generator_awaiter(awaiting, awaited) {}
 
 private:
     static frame* target_of(generator<Yield, Send, Return>& awaited) {
@@ -43,8 +45,8 @@ public:
 
     /// `co_yield yield_from(sub)`.
     template <class Sub>
-    auto yield_value(delegation<Sub>&& from, std::source_location at = std::source_location::current()) {
-        this->line = at.line();
+    auto yield_value(delegation<Sub>&& from, std::uint32_t at = __builtin_LINE()) {
+        this->line = at;
         using sub_type = std::remove_reference_t<Sub>;
         if constexpr (any_generator<sub_type>) {
             return yield_from_generator(from.sub());
@@ -77,10 +79,10 @@ protected:
 
 private:
     template <class Y, class S, class R>
-    static generator_awaiter<Y, S, R> yield_from_generator(generator<Y, S, R>& sub) {
+    generator_awaiter<Y, S, R> yield_from_generator(generator<Y, S, R>& sub) {
         static_assert(joins<Y, Yield> && joins<S, Send>,
                       "isthmus: a generator can only yield from one with the same Yield and Send, or with none");
-        return generator_awaiter<Y, S, R>(sub);
+        return generator_awaiter<Y, S, R>(*this, sub);
     }
 };
 

@@ -18,8 +18,8 @@ struct frame_cache {
     struct block {
         block* next;
     };
-    static constexpr std::size_t granule = 64;
-    static constexpr std::size_t lists = 32;                        // frames up to 2 KiB
+    static constexpr std::size_t granule = sizeof(void*); // of every frame's size: nothing is lost to rounding
+    static constexpr std::size_t lists = 2048 / granule;  // frames up to 2 KiB
     static constexpr std::size_t byte_limit = std::size_t{1} << 20; // per thread
 
     block* free[lists] = {};

@@ -58,7 +58,7 @@ class promise_base;
 /// Destroys a finished frame when its result has been taken.
 struct finished {
     frame& f;
-    ~finished() { destroy(f); }
+    ~finished() { destroy_finished(f); }
 };
 
 /// What a finished generator gives whoever starts or resumes it (15.7).
@@ -92,30 +92,18 @@ void take_over(frame& target) {
 template <frame_kind Kind, class Return, class Yield, class Send>
 class native_awaiter : native_link {
 public:
-    /// `find` gives the frame to await, null for a finished generator, and throws what is in the way of awaiting it.
+    /// For the running leaf `awaiting`, which suspends then. `find` gives the frame to await, null for a finished
+    /// generator, and throws what is in the way of awaiting it; that stays so until it is part of this chain.
     template <class Find>
-    explicit native_awaiter(const Find& find)
-        : native_link(Kind, Kind == frame_kind::coroutine ? misuse::already_finished
-                            : empty_value<Return>::exists ? misuse::none
-                                                          : misuse::generator_exhausted),
-          target_(found(find)) {
-        if (await_ready()) {
-            guard_.unlock();
-        }
-    }
+    native_awaiter(frame& awaiting, const Find& find, const chain_lock& = chain_lock())
+        : native_awaiter(awaiting, find()) {}
 
-    bool await_ready() const noexcept { return Kind == frame_kind::generator && target_ == nullptr; }
-    template <class Promise>
-    void await_suspend(std::coroutine_handle<Promise> awaiter) noexcept {
-        attach(awaiter.promise(), *target_);
-        guard_.unlock();
-    }
+    bool await_ready() const noexcept { return Kind == frame_kind::generator && parent == nullptr; }
+    void await_suspend(std::coroutine_handle<>) const noexcept {}
     Return await_resume() {
-        if (const std::exception_ptr error = take_failure()) [[unlikely]] {
-            std::rethrow_exception(error);
-        }
-        if (Kind == frame_kind::generator && child == nullptr) {
-            return exhausted_result<Return>();
+        if (await_ready() || child == nullptr || child->error || failure != misuse::none ||
+            parent->step().injected != nullptr) [[unlikely]] {
+            return fail();
         }
         auto& done = static_cast<promise_base<Return, Yield, Send>&>(*child);
         const finished guard{done};
@@ -124,7 +112,7 @@ public:
 
     /// The error that await_resume() would throw, which counts as delivered then; null if there is none.
     std::exception_ptr take_failure() noexcept {
-        if (Kind == frame_kind::generator && target_ == nullptr) {
+        if (await_ready()) {
             return nullptr;
         }
         activation& step = parent->step();
@@ -145,14 +133,29 @@ public:
     using native_link::pass_errors;
 
 private:
-    template <class Find>
-    frame* found(const Find& find) {
-        guard_.lock();
-        return find();
+    static constexpr misuse when_gone = Kind == frame_kind::coroutine ? misuse::already_finished
+                                        : empty_value<Return>::exists ? misuse::none
+                                                                      : misuse::generator_exhausted;
+
+    native_awaiter(frame& awaiting, frame* target) noexcept
+        requires(Kind == frame_kind::coroutine)
+        : native_link(Kind, when_gone, awaiting, *target) {
+        append(awaiting, *target);
+    }
+    native_awaiter(frame& awaiting, frame* target) noexcept
+        requires(Kind == frame_kind::generator)
+        : native_link(Kind, when_gone) {
+        if (target != nullptr) {
+            attach(awaiting, *target);
+        }
     }
 
-    [[no_unique_address]] chain_guard guard_; ///< held from the check of the target until that is part of this chain
-    frame* target_;
+    ISTHMUS_NOINLINE Return fail() {
+        if (const std::exception_ptr error = take_failure()) {
+            std::rethrow_exception(error);
+        }
+        return exhausted_result<Return>();
+    }
 };
 
 struct final_awaiter {
@@ -184,20 +187,30 @@ public:
     }
 
     using yielding_promise<Yield, Send>::yield_value;
+    /// `co_yield nothrow(value)`.
+    template <class T>
+        requires std::is_convertible_v<T&&, stored<Yield>>
+    auto yield_value(nothrow_awaitable<T>&& from, std::uint32_t at = __builtin_LINE()) {
+        using awaiter = nothrow_yield_awaiter<Send>;
+        this->line = at;
+        if constexpr (is_none<Yield>) {
+            return awaiter(*this, this->none_to_yield());
+        } else if constexpr (std::is_reference_v<Yield>) {
+            static_assert(std::is_lvalue_reference_v<T>, "isthmus: co_yield nothrow(x) needs an lvalue here");
+            return awaiter(*this, std::addressof(from.get()));
+        } else {
+            return yield_copy<Yield, awaiter>(*this, from.get());
+        }
+    }
     /// `co_yield with_error(...)`: the frame ends here.
-    raising_awaiter yield_value(const raised_error& raised,
-                                std::source_location at = std::source_location::current()) noexcept {
-        this->line = at.line();
+    raising_awaiter yield_value(const raised_error& raised, std::uint32_t at = __builtin_LINE()) noexcept {
+        this->line = at;
         this->fail(raised.error());
         return {};
     }
 
 protected:
-    explicit promise_base(frame_kind of) noexcept { this->kind = of; }
-    void initialise(std::coroutine_handle<> handle, std::source_location function) noexcept {
-        this->self = handle;
-        this->where = function;
-    }
+    explicit promise_base(frame_kind of) noexcept : yielding_promise<Yield, Send>(of) {}
 };
 
 } // namespace detail

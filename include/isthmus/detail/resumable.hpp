@@ -118,6 +118,7 @@ private:
         }
     }
 
+    static bool may_start_with(void* sent);
     template <class Result>
     Result drive(sendable_pointer<Send> value);
     template <class Result>
@@ -126,31 +127,38 @@ private:
     frame* frame_ = nullptr;
 };
 
+/// Only with None (2.2).
+template <frame_kind Kind, class Return, class Yield, class Send>
+bool resumable<Kind, Return, Yield, Send>::may_start_with(void* sent) {
+    if constexpr (empty_value<Send>::exists) {
+        return sent == nullptr || empty_value<Send>::test(*static_cast<sendable_pointer<Send>>(sent));
+    } else {
+        return sent == nullptr;
+    }
+}
+
 template <frame_kind Kind, class Return, class Yield, class Send>
 template <class Result>
 Result resumable<Kind, Return, Yield, Send>::drive(sendable_pointer<Send> value) {
     activation step;
     step.accepts_none = empty_value<Yield>::exists;
-    if (const misuse refused = begin(frame_, step); refused != misuse::none) [[unlikely]] {
-        return end_of_step<Result>::refuse_send(refused);
-    }
-    frame& f = *frame_;
-    if (step.starts) {
-        if constexpr (empty_value<Send>::exists) {
-            if (value != nullptr && !empty_value<Send>::test(*value)) [[unlikely]] {
-                return end_of_step<Result>::refuse(misuse::send_to_unstarted);
-            }
-        } else if (value != nullptr) [[unlikely]] {
-            return end_of_step<Result>::refuse(misuse::send_to_unstarted);
-        }
-    } else if (!is_none<Send>) {
-        if (!empty_value<Send>::exists && value == nullptr) [[unlikely]] {
-            return end_of_step<Result>::refuse(misuse::missing_value);
-        }
+    if constexpr (!is_none<Send>) {
         step.sent = const_cast<void*>(static_cast<const void*>(value));
     }
-    run_step(f, step);
-    return end_of_step<Result>::settle(f, step);
+    frame* f = nullptr;
+    if (const misuse refused = begin(frame_, step, f); refused != misuse::none) [[unlikely]] {
+        return end_of_step<Result>::refuse_send(refused);
+    }
+    if (f->created()) [[unlikely]] {
+        if (!may_start_with(step.sent)) [[unlikely]] {
+            return end_of_step<Result>::refuse(misuse::send_to_unstarted);
+        }
+        step.sent = nullptr;
+    } else if (!is_none<Send> && !empty_value<Send>::exists && step.sent == nullptr) [[unlikely]] {
+        return end_of_step<Result>::refuse(misuse::missing_value);
+    }
+    run_step(*f, step);
+    return end_of_step<Result>::settle(*f, step);
 }
 
 template <frame_kind Kind, class Return, class Yield, class Send>
@@ -161,36 +169,36 @@ Result resumable<Kind, Return, Yield, Send>::raise(std::exception_ptr error) {
     }
     activation step;
     step.accepts_none = empty_value<Yield>::exists;
-    if (const misuse refused = begin(frame_, step); refused != misuse::none) [[unlikely]] {
+    frame* f = nullptr;
+    if (const misuse refused = begin(frame_, step, f); refused != misuse::none) [[unlikely]] {
         if (Kind == frame_kind::generator && refused == misuse::already_finished) {
             return end_of_step<Result>::fail(std::move(error));
         }
         return end_of_step<Result>::refuse(refused);
     }
-    frame& f = *frame_;
-    if (step.starts) {
-        destroy_unstarted(f, step);
+    if (f->created()) {
+        destroy_unstarted(*f, step);
         return end_of_step<Result>::fail(std::move(error));
     }
-    throw_step(f, step, error);
-    return end_of_step<Result>::settle_thrown(f, step);
+    throw_step(*f, step, error);
+    return end_of_step<Result>::settle_thrown(*f, step);
 }
 
 template <frame_kind Kind, class Return, class Yield, class Send>
 auto resumable<Kind, Return, Yield, Send>::try_close() -> outcome_type {
     activation step;
     step.accepts_none = empty_value<Yield>::exists;
-    if (const misuse refused = begin(frame_, step); refused != misuse::none) {
+    frame* f = nullptr;
+    if (const misuse refused = begin(frame_, step, f); refused != misuse::none) {
         return refused == misuse::already_finished ? outcome_type(std::in_place_index<3>)
                                                    : end_of_step<outcome_type>::refuse(refused);
     }
-    frame& f = *frame_;
-    if (f.created()) {
-        destroy_unstarted(f, step);
+    if (f->created()) {
+        destroy_unstarted(*f, step);
         return outcome_type(std::in_place_index<3>);
     }
-    throw_step(f, step, std::make_exception_ptr(generator_exit()));
-    outcome_type ended = end_of_step<outcome_type>::settle_thrown(f, step);
+    throw_step(*f, step, std::make_exception_ptr(generator_exit()));
+    outcome_type ended = end_of_step<outcome_type>::settle_thrown(*f, step);
     if (ended.done()) {
         return ended;
     }

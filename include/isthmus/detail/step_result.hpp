@@ -16,16 +16,11 @@ template <frame_kind Kind, class Return, class Yield, class Send, class Result>
 struct step_result {
     /// After run_step(): the frame has yielded or ended.
     static Result settle(frame& f, activation& step) {
-        if (step.yielded != nullptr) {
+        if (step.yielded != nullptr) [[likely]] {
             const at_rest guard{f, step};
             return yielded(step);
         }
-        auto& ended = static_cast<promise_base<Return, Yield, Send>&>(f);
-        const finished guard{f};
-        if (ended.error) [[unlikely]] {
-            return fail(std::move(ended.error));
-        }
-        return Result(std::in_place_index<1>, std::move(ended.value()));
+        return ended(f);
     }
 
     /// After throw_step(), which what is awaited may also refuse (5.22).
@@ -69,6 +64,15 @@ struct step_result {
 
 private:
     static constexpr bool throws = std::is_same_v<Result, step<Yield, Return>>;
+
+    ISTHMUS_NOINLINE static Result ended(frame& f) {
+        auto& ended = static_cast<promise_base<Return, Yield, Send>&>(f);
+        const finished guard{f};
+        if (ended.error) [[unlikely]] {
+            return fail(std::move(ended.error));
+        }
+        return Result(std::in_place_index<1>, std::move(ended.value()));
+    }
 
     static Result yielded(activation& step) {
         if constexpr (is_none<Yield>) {

@@ -93,21 +93,39 @@ inline void native_link::forget() noexcept {
 }
 
 /// The coroutine object of `f`, and those who still wait for it, learn that it is gone (7.6).
+inline void tell_gone(frame& f) noexcept {
+    if (f.owner != nullptr) {
+        *f.owner = nullptr;
+    }
+    for (native_link* link = f.up; link != nullptr; link = link->next) {
+        link->child = nullptr;
+        if (link->attached) {
+            link->attached = false;
+        }
+    }
+}
+
+/// The same, where `f` lives on.
 inline void cut_off(frame& f) noexcept {
     const chain_lock lock;
-    if (f.owner != nullptr) {
-        *std::exchange(f.owner, nullptr) = nullptr;
+    tell_gone(f);
+    f.owner = nullptr;
+    f.up = nullptr;
+}
+
+/// Destroys a frame that has ended. Nobody comes to it again: of what it had, only parameters are left.
+inline void destroy_finished(frame& f) noexcept {
+    {
+        const chain_lock lock;
+        tell_gone(f);
     }
-    for (native_link* link = std::exchange(f.up, nullptr); link != nullptr; link = link->next) {
-        link->child = nullptr;
-        link->attached = false;
-    }
+    f.handle().destroy();
 }
 
 /// Destroys one frame that no chain runs through.
 inline void destroy(frame& f) noexcept {
     cut_off(f);
-    f.self.destroy();
+    f.handle().destroy();
 }
 
 /// Destroys a chain at rest, or a frame that never started, leaf first and in a loop: destructors that recursed

@@ -10,18 +10,26 @@
 
 namespace isthmus::inline v1::detail {
 
-/// `co_yield`: suspends the whole chain, and becomes what the driver sends.
+/// `co_yield`: suspends the whole chain, and becomes what the driver sends. What is yielded outlives the suspension: a
+/// temporary of the co_yield expression, or a referent.
 template <class Send>
-class yield_awaiter_base {
+class yield_awaiter {
 public:
+    yield_awaiter(frame& yielding, const void* value) noexcept : frame_(&yielding) {
+        yielding.step().yielded = const_cast<void*>(value); // nothing can go wrong between here and the suspension
+    }
+    yield_awaiter(const yield_awaiter&) = delete;
+    yield_awaiter& operator=(const yield_awaiter&) = delete;
+
     bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<>) const noexcept {}
 
     Send await_resume() {
         activation& step = frame_->step();
         if (step.injected != nullptr) [[unlikely]] {
-            std::rethrow_exception(step.take_injected());
+            step.raise_injected();
         }
-        void* const sent = std::exchange(step.sent, nullptr);
+        void* const sent = step.sent;
         if constexpr (std::is_void_v<Send>) {
             return;
         } else if constexpr (is_none<Send>) {
@@ -35,13 +43,8 @@ public:
         }
     }
 
-    yield_awaiter_base(const yield_awaiter_base&) = delete;
-    yield_awaiter_base& operator=(const yield_awaiter_base&) = delete;
-
 protected:
-    explicit yield_awaiter_base(frame& yielding) noexcept : frame_(&yielding) {}
-    ~yield_awaiter_base() = default;
-    void suspend(const void* value) noexcept { frame_->step().yielded = const_cast<void*>(value); }
+    frame& yielding() const noexcept { return *frame_; }
 
 private:
     void* require(void* sent) const {
@@ -54,26 +57,31 @@ private:
     frame* frame_;
 };
 
-/// Yields an object that outlives the suspension: a temporary of the co_yield expression, or a referent.
-template <class Send>
-class yield_reference final : public yield_awaiter_base<Send> {
-public:
-    yield_reference(frame& yielding, const void* value) noexcept : yield_awaiter_base<Send>(yielding), value_(value) {}
-    void await_suspend(std::coroutine_handle<>) noexcept { this->suspend(value_); }
-
-private:
-    const void* value_;
+template <class Yield>
+struct copied {
+    std::remove_cv_t<Yield> value;
 };
 
-/// Yields a copy, so that the driver can move it out.
-template <class Yield, class Send>
-class yield_copy final : public yield_awaiter_base<Send> {
+/// Yields an object of its own, so that the driver can move it out.
+template <class Yield, class Awaiter>
+class yield_copy final : copied<Yield>, public Awaiter { // in this order: making the copy may throw
 public:
-    yield_copy(frame& yielding, const Yield& value) : yield_awaiter_base<Send>(yielding), value_(value) {}
-    void await_suspend(std::coroutine_handle<>) noexcept { this->suspend(std::addressof(value_)); }
+    template <class Source>
+    yield_copy(frame& yielding, Source&& source)
+        : copied<Yield>{std::forward<Source>(source)}, Awaiter(yielding, std::addressof(this->value)) {}
+};
 
-private:
-    std::remove_cv_t<Yield> value_;
+/// Yields in nothrow(): an error that is thrown in ends the frame, and does not resume it.
+template <class Send>
+class nothrow_yield_awaiter : public yield_awaiter<Send> {
+public:
+    nothrow_yield_awaiter(frame& yielding, const void* value) noexcept : yield_awaiter<Send>(yielding, value) {
+        yielding.passes_errors = true;
+    }
+    Send await_resume() {
+        this->yielding().passes_errors = false;
+        return yield_awaiter<Send>::await_resume();
+    }
 };
 
 /// What the layer that owns a Yield type keeps in each frame that yields it. That layer specialises it.
@@ -90,11 +98,7 @@ struct frame_notes {
 /// A frame with its notes, where they are found whatever its Return and Send are.
 template <class Yield>
 struct noted_frame : frame {
-    noted_frame() noexcept {
-        if constexpr (frame_notes<Yield>::awaits_objects) {
-            this->awaits_objects = true;
-        }
-    }
+    explicit noted_frame(frame_kind of) noexcept : frame(of, frame_notes<Yield>::awaits_objects) {}
     [[no_unique_address]] frame_notes<Yield> notes;
 };
 
@@ -102,37 +106,50 @@ struct noted_frame : frame {
 template <class Yield, class Send>
 class yielding_promise : public noted_frame<Yield> {
 public:
-    yield_reference<Send> yield_value(Yield&& value,
-                                      std::source_location at = std::source_location::current()) noexcept {
-        this->line = at.line();
-        return yield_reference<Send>(*this, std::addressof(value));
+    using noted_frame<Yield>::noted_frame;
+
+    yield_awaiter<Send> yield_value(Yield&& value, std::uint32_t at = __builtin_LINE()) noexcept {
+        this->line = at;
+        return yield_awaiter<Send>(*this, std::addressof(value));
     }
-    yield_copy<Yield, Send> yield_value(const Yield& value, std::source_location at = std::source_location::current())
+    auto yield_value(const Yield& value, std::uint32_t at = __builtin_LINE())
         requires std::is_copy_constructible_v<Yield>
     {
-        this->line = at.line();
-        return yield_copy<Yield, Send>(*this, value);
+        this->line = at;
+        if constexpr (std::is_trivially_copyable_v<Yield>) { // moving it out would not change it
+            return yield_awaiter<Send>(*this, std::addressof(value));
+        } else {
+            return yield_copy<Yield, yield_awaiter<Send>>(*this, value);
+        }
     }
 };
 template <class Yield, class Send>
 class yielding_promise<Yield&, Send> : public noted_frame<Yield&> {
 public:
-    yield_reference<Send> yield_value(Yield& value,
-                                      std::source_location at = std::source_location::current()) noexcept {
-        this->line = at.line();
-        return yield_reference<Send>(*this, std::addressof(value));
+    using noted_frame<Yield&>::noted_frame;
+
+    yield_awaiter<Send> yield_value(Yield& value, std::uint32_t at = __builtin_LINE()) noexcept {
+        this->line = at;
+        return yield_awaiter<Send>(*this, std::addressof(value));
     }
 };
 template <class Yield, class Send>
     requires is_none<Yield>
 class yielding_promise<Yield, Send> : public noted_frame<Yield> {
 public:
-    yield_reference<Send> yield_value(none, std::source_location at = std::source_location::current()) {
-        this->line = at.line();
+    using noted_frame<Yield>::noted_frame;
+
+    yield_awaiter<Send> yield_value(none, std::uint32_t at = __builtin_LINE()) {
+        this->line = at;
+        return yield_awaiter<Send>(*this, none_to_yield());
+    }
+
+protected:
+    const none* none_to_yield() {
         if (!this->step().accepts_none) [[unlikely]] {
             throw unexpected_yield();
         }
-        return yield_reference<Send>(*this, &this->step().none_yielded);
+        return &this->step().none_yielded;
     }
 };
 
@@ -149,6 +166,23 @@ public:
 
 private:
     std::optional<stored<Return>> value_;
+};
+template <class Return>
+    requires std::is_trivially_destructible_v<stored<Return>> && (!std::is_reference_v<Return>)
+class returned_value<Return> { // needs not know whether there is one
+public:
+    returned_value() noexcept {}
+    template <class U = std::remove_cv_t<Return>>
+        requires std::is_constructible_v<stored<Return>, U&&> && std::is_convertible_v<U&&, Return>
+    void return_value(U&& value) {
+        std::construct_at(std::addressof(value_), std::forward<U>(value));
+    }
+    stored<Return>& value() noexcept { return value_; }
+
+private:
+    union {
+        stored<Return> value_;
+    };
 };
 template <class Return>
 class returned_value<Return&> {

@@ -59,11 +59,15 @@ struct python_awaitable {
 /// garbage collector sees that one, and none that an ordinary variable of the coroutine holds, so move a variable in
 /// (12.5).
 template <class T = object>
-detail::python_awaitable<T> await(object awaited) {
+detail::python_awaitable<T> await(object&& awaited) {
     static_assert(std::is_void_v<T> || !detail::is_borrowed<T>,
                   "isthmus: py::await<T> cannot give a reference, pointer or view, since the Python result it would "
                   "refer to is gone: ask for a value, such as std::string or py::object");
     return {std::move(awaited)};
+}
+template <class T = object>
+detail::python_awaitable<T> await(const object& awaited) { // a parameter by value would be one more object in the frame
+    return py::await<T>(object(awaited));
 }
 
 /// The same for a borrowed pointer, and for any handle class with a `ptr()`: nanobind's and pybind11's objects. One

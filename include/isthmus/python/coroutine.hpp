@@ -168,17 +168,16 @@ ISTHMUS_ALWAYS_INLINE inline object adopt(isthmus::detail::resumable<Kind, Retur
     self->root = nullptr;
     self->operations = &known;
     self->weak_references = nullptr;
-    self->keep_alive = keep_alive.release();
-    self->name = nullptr;
-    self->qualname = nullptr;
-    self->origin = nullptr;
-    self->result_policy = policy;
     ::new (static_cast<void*>(&self->where)) std::source_location(f != nullptr ? f->where : std::source_location());
+    ::new (static_cast<void*>(&self->more)) extras(keep_alive.release());
     ::new (static_cast<void*>(&self->whose_turn)) detail::turn();
     if constexpr (!std::is_same_v<Object, coroutine_object>) {
         self->make_empty();
     }
     PyObject_GC_Track(self);
+    if (policy != 0 && !self->more.set_result_policy(policy)) {
+        throw_raised();
+    }
     frame_access::move_to(source, self->root);
     return made;
 }
@@ -195,7 +194,7 @@ object to_python(coroutine<Return>&& source, object keep_alive = object(), int p
     detail::interpreter_state& state = detail::interpreter_state::of(thread);
     object made = detail::adopt(source, state, state.coroutine_type, detail::operations<Return, Binding>,
                                 std::move(keep_alive), policy);
-    detail::coroutine_object::of(made.ptr())->origin = detail::capture_origin(thread);
+    detail::capture_origin(thread, detail::coroutine_object::of(made.ptr())->more);
     return made;
 }
 

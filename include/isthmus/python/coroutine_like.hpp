@@ -58,9 +58,11 @@ inline std::string_view unqualified(std::string_view name) noexcept {
 /// Gives a coroutine object a name of its own.
 inline void rename(const object& made, std::string_view name) {
     const object text = checked(PyUnicode_FromStringAndSize(name.data(), static_cast<Py_ssize_t>(name.size())));
-    coroutine_object& self = *coroutine_object::of(made.ptr());
-    Py_XSETREF(self.name, Py_NewRef(text.ptr()));
-    Py_XSETREF(self.qualname, Py_NewRef(text.ptr()));
+    for (const extras::field each : {&extras::fields::name, &extras::fields::qualname}) {
+        if (!coroutine_object::of(made.ptr())->more.set(each, text.ptr())) {
+            throw_raised();
+        }
+    }
 }
 
 } // namespace detail

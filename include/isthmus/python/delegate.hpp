@@ -37,7 +37,6 @@ public:
         if (!into_python_now.allowed()) {
             step.injected = nullptr;
             step.sent = nullptr;
-            thrown_ = nullptr;
             complete(object(), to_exception_ptr(take_raised()));
             return;
         }
@@ -78,7 +77,6 @@ public:
     void visit(isthmus::detail::held_visitor visitor, void* context) const noexcept override {
         visitor(iterator_.ptr(), context);
     }
-    const void** thrown() noexcept final { return &thrown_; }
     void* awaited_object() const noexcept final { return iterator_.ptr(); }
     /// With the name of a coroutine or generator: "coroutine fetch".
     std::string awaited_type() const override {
@@ -117,8 +115,8 @@ protected:
         }
     }
 
-    object iterator_;    ///< what is awaited, until await_ready() has found its iterator
     bool joins_ = false; ///< it is a coroutine object of ours
+    object iterator_;    ///< what is awaited, until await_ready() has found its iterator
 
 private:
     coroutine_object& awaited_coroutine() const noexcept { return *coroutine_object::of(iterator_.ptr()); }
@@ -178,7 +176,7 @@ private:
     /// throw(), by the awaited object's own method (5.20–5.22). False if that was not called: then all is settled.
     bool throw_in(activation& step, PySendResult& how, PyObject** result) noexcept {
         const std::exception_ptr injected = step.take_injected();
-        const auto* const given = static_cast<const throw_arguments*>(std::exchange(thrown_, nullptr));
+        const throw_arguments* const given = injected ? nullptr : &static_cast<throwing_step&>(step).given;
         object method;
         PyObject* const name = interpreter_state::get().throw_;
         const int found = into_python([&] { return get_optional_attribute(iterator_.ptr(), name, method); });
@@ -218,7 +216,6 @@ private:
     bool is_native() const noexcept { return PyCoro_CheckExact(iterator_.ptr()) || PyGen_CheckExact(iterator_.ptr()); }
 
     object value_;
-    const void* thrown_ = nullptr; ///< the throw_arguments of this step, if they were not made an exception yet
 };
 
 } // namespace isthmus::inline v1::py::detail

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../coroutine.hpp"
+#include "extras.hpp"
 #include "state.hpp"
 #include "traceback.hpp"
 #include "translate.hpp"
@@ -44,13 +45,9 @@ struct coroutine_object {
     frame* root; ///< null: closed
     const coroutine_operations* operations;
     PyObject* weak_references;
-    PyObject* keep_alive; ///< what must live as long as the frame: `self` of a bound method
-    PyObject* name;       ///< null until somebody sets it; then not derived from `where` any more
-    PyObject* qualname;
-    PyObject* origin;
     interpreter_state* state;
-    int result_policy; ///< the binding library's return value policy, for take_result
     std::source_location where;
+    extras more;
     [[no_unique_address]] turn whose_turn;
 
     static coroutine_object* of(PyObject* self) noexcept { return reinterpret_cast<coroutine_object*>(self); }
@@ -93,8 +90,8 @@ inline void deallocate_memory(PyObject* self) noexcept {
 /// Raises what has left a finished frame, and destroys it.
 ISTHMUS_NOINLINE inline void finish_failed(coroutine_object& self, frame& f, traceback_recorder& traceback) noexcept {
     const std::exception_ptr error = std::move(f.error);
-    isthmus::detail::destroy(f);
-    Py_CLEAR(self.keep_alive);
+    isthmus::detail::destroy_finished(f);
+    self.more.drop_keep_alive();
     set_from_exception(error, self.operations->translate);
     traceback.add_entries(error);
     convert_stop_iteration(self.operations->kind);
@@ -116,8 +113,8 @@ ISTHMUS_ALWAYS_INLINE inline PyObject* finish(coroutine_object& self, frame& f,
         finish_failed(self, f, traceback);
         return nullptr;
     }
-    isthmus::detail::destroy(f);
-    Py_CLEAR(self.keep_alive);
+    isthmus::detail::destroy_finished(f);
+    self.more.drop_keep_alive();
     return result;
 }
 
@@ -208,7 +205,8 @@ public:
     /// begin(), with the exception set if it was refused.
     bool begin(activation& step) const noexcept {
         const coroutine_object& self = *coroutine_object::of(self_.held);
-        const misuse refused = granted() ? isthmus::detail::begin(self.root, step) : misuse::already_executing;
+        frame* root = nullptr;
+        const misuse refused = granted() ? isthmus::detail::begin(self.root, step, root) : misuse::already_executing;
         if (refused != misuse::none) [[unlikely]] {
             set_misuse(refused, self.operations->kind);
         }
@@ -236,7 +234,7 @@ ISTHMUS_ALWAYS_INLINE inline PySendResult send(PyObject* object_self, PyObject* 
     frame& f = *self.root;
     object sent;
     if (value != Py_None) {
-        if (step.starts) {
+        if (f.created()) {
             set_misuse(misuse::send_to_unstarted);
             return PYGEN_ERROR;
         }
@@ -258,7 +256,7 @@ inline bool convert_sent(const coroutine_object& self, const entry& entered, PyO
         if (!entered.begin(looked_at)) {
             return false;
         }
-        if (looked_at.starts) {
+        if (self.root->created()) {
             set_misuse(misuse::send_to_unstarted, frame_kind::generator);
             return false;
         }
@@ -290,7 +288,7 @@ inline PySendResult send_to_generator(PyObject* object_self, PyObject* value, Py
     if (!entered.begin(step)) {
         return PYGEN_ERROR;
     }
-    if (!sent && !step.starts && !self.operations->accepts_none) {
+    if (!sent && !self.root->created() && !self.operations->accepts_none) {
         set_misuse(misuse::missing_value, frame_kind::generator);
         return PYGEN_ERROR;
     }
@@ -314,9 +312,9 @@ inline PySendResult throw_(PyObject* object_self, object exception, PyObject** r
         return PYGEN_ERROR;
     }
     frame& f = *self.root;
-    if (step.starts) {
+    if (f.created()) {
         isthmus::detail::destroy_unstarted(f, step);
-        Py_CLEAR(self.keep_alive);
+        self.more.drop_keep_alive();
         add_traceback_entry(exception.ptr(), self.where, 0); // 5.8
         set_raised(std::move(exception));
         convert_stop_iteration(self.operations->kind);
@@ -340,7 +338,7 @@ inline PyObject* close(PyObject* object_self, PyObject* = nullptr) noexcept {
     }
     if (self.root->created()) {
         isthmus::detail::destroy(*self.root);
-        Py_CLEAR(self.keep_alive);
+        self.more.drop_keep_alive();
         Py_RETURN_NONE;
     }
     traced_step step;

@@ -87,8 +87,8 @@ PyObject* get(PyObject* self, void*) noexcept {
 }
 
 inline PyObject* get_origin(PyObject* self, void*) noexcept {
-    PyObject* const origin = coroutine_object::of(self)->origin;
-    return Py_NewRef(origin != nullptr ? origin : Py_None);
+    PyObject* const origin = coroutine_object::of(self)->more.get(&extras::fields::origin);
+    return origin != nullptr ? origin : Py_NewRef(Py_None);
 }
 
 /// inspect.iscoroutine() and isinstance() ask for it (16.1); type() tells the truth.

@@ -59,6 +59,14 @@ struct throw_arguments {
     Py_ssize_t count;
 };
 
+/// A step that throws them in as they are: the injected error is null.
+struct throwing_step : traced_step {
+    const throw_arguments& given;
+    const std::exception_ptr none_yet;
+
+    explicit throwing_step(const throw_arguments& arguments) noexcept : given(arguments) {}
+};
+
 /// The instance that throw() delivers (5.1–5.5). Null with an exception set if the arguments are wrong.
 inline object exception_argument(const throw_arguments& given) noexcept {
     PyObject* const type = given.values[0];
@@ -107,29 +115,27 @@ inline bool throw_into_awaited(PyObject* object_self, const throw_arguments& giv
     if (f == nullptr || f->created() || isthmus::detail::is_running(*f)) {
         return false;
     }
-    traced_step step;
+    throwing_step step(given);
     if (!entered.begin(step)) {
         return false;
     }
-    const auto place_for_thrown = [&step] {
-        isthmus::detail::delegate* const awaiting = step.leaf->awaiting;
-        return awaiting != nullptr ? awaiting->thrown() : nullptr;
+    const auto object_is_awaited = [&step] {
+        const isthmus::detail::delegate* const awaiting = step.leaf->awaiting;
+        return awaiting != nullptr && awaiting->awaited_object() != nullptr;
     };
-    const void** thrown = place_for_thrown();
-    if (thrown == nullptr && (given.count > 1 || !PyExceptionInstance_Check(given.values[0]))) {
+    bool direct = object_is_awaited();
+    if (!direct && (given.count > 1 || !PyExceptionInstance_Check(given.values[0]))) {
         // Wrong arguments are an error in whoever awaits the last coroutine object of the chain.
         if (const native_link* const awaiter = isthmus::detail::translator_above(*step.leaf)) {
             isthmus::detail::detach(*awaiter->child);
             step.leaf = f->leaf_at_rest();
-            thrown = place_for_thrown();
+            direct = object_is_awaited();
         }
     }
-    if (thrown == nullptr) {
+    if (!direct) {
         return false;
     }
-    const std::exception_ptr see_thrown;
-    *thrown = &given;
-    step.injected = &see_thrown;
+    step.injected = &step.none_yet;
     isthmus::detail::run_step(*f, step);
     how = settle(self, *f, step, result);
     return true;

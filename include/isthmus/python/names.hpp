@@ -9,42 +9,30 @@
 
 namespace isthmus::inline v1::py::detail {
 
-/// A new reference to a field that may be set meanwhile; null if it is not set.
-inline PyObject* get_text(PyObject* const& field) noexcept {
-    const field_lock lock;
-    return Py_XNewRef(field);
-}
-
 inline PyObject* get_name(PyObject* self, void* = nullptr) noexcept {
     const coroutine_object& coroutine = *coroutine_object::of(self);
-    PyObject* const name = get_text(coroutine.name);
+    PyObject* const name = coroutine.more.get(&extras::fields::name);
     return name != nullptr ? name : function_name(coroutine.where).release();
 }
 
 inline PyObject* get_qualname(PyObject* self, void* = nullptr) noexcept {
     const coroutine_object& coroutine = *coroutine_object::of(self);
-    PyObject* const name = get_text(coroutine.qualname);
+    PyObject* const name = coroutine.more.get(&extras::fields::qualname);
     return name != nullptr ? name : function_name(coroutine.where).release();
 }
 
-inline int set_text(PyObject*& field, PyObject* value, const char* error) noexcept {
+inline int set_text(PyObject* self, extras::field field, PyObject* value, const char* error) noexcept {
     if (value == nullptr || !PyUnicode_Check(value)) {
         PyErr_SetString(PyExc_TypeError, error);
         return -1;
     }
-    PyObject* before = Py_NewRef(value);
-    {
-        const field_lock lock;
-        std::swap(field, before);
-    }
-    Py_XDECREF(before);
-    return 0;
+    return coroutine_object::of(self)->more.set(field, value) ? 0 : -1;
 }
 inline int set_name(PyObject* self, PyObject* value, void*) noexcept {
-    return set_text(coroutine_object::of(self)->name, value, "__name__ must be set to a string object");
+    return set_text(self, &extras::fields::name, value, "__name__ must be set to a string object");
 }
 inline int set_qualname(PyObject* self, PyObject* value, void*) noexcept {
-    return set_text(coroutine_object::of(self)->qualname, value, "__qualname__ must be set to a string object");
+    return set_text(self, &extras::fields::qualname, value, "__qualname__ must be set to a string object");
 }
 
 inline PyObject* repr(PyObject* self) noexcept {
@@ -74,10 +62,15 @@ ISTHMUS_NOINLINE inline PyObject* capture_frames(PyThreadState* thread, int dept
     return origin;
 }
 
-/// cr_origin, as deep as sys.set_coroutine_origin_tracking_depth asks for (11.5); null if it asks for none.
-inline PyObject* capture_origin(PyThreadState& thread) noexcept {
+/// Sets cr_origin, as deep as sys.set_coroutine_origin_tracking_depth asks for (11.5); not if it asks for none.
+inline void capture_origin(PyThreadState& thread, extras& of) noexcept {
     const int depth = thread.coroutine_origin_tracking_depth;
-    return depth > 0 ? capture_frames(&thread, depth) : nullptr;
+    if (depth > 0) [[unlikely]] {
+        const object origin = object::steal(capture_frames(&thread, depth));
+        if (origin && !of.set(&extras::fields::origin, origin.ptr())) {
+            PyErr_Clear();
+        }
+    }
 }
 
 } // namespace isthmus::inline v1::py::detail

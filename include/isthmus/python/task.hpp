@@ -58,7 +58,8 @@ private:
         stop_waiting();
         resume(std::move(error));
         if (!waits_) {
-            this->finish(ended_->failed() ? ended_->error() : nullptr);
+            std::exception_ptr ended_in = ended_->failed() ? ended_->error() : nullptr;
+            this->finish(ended_in);
         }
     }
     std::exception_ptr close() noexcept override {

@@ -63,10 +63,7 @@ ISTHMUS_NOINLINE inline int clear(PyObject* object_self) noexcept {
         root->owner = nullptr;
         isthmus::detail::discard(root);
     }
-    Py_CLEAR(self.keep_alive);
-    Py_CLEAR(self.name);
-    Py_CLEAR(self.qualname);
-    Py_CLEAR(self.origin);
+    self.more.clear();
     return 0;
 }
 
@@ -122,10 +119,9 @@ inline int traverse_frames(const frame& root, visitproc visit, void* arg) noexce
 inline int traverse(PyObject* object_self, visitproc visit, void* arg) noexcept {
     coroutine_object& self = *coroutine_object::of(object_self);
     Py_VISIT(Py_TYPE(object_self));
-    Py_VISIT(self.keep_alive);
-    Py_VISIT(self.name);
-    Py_VISIT(self.qualname);
-    Py_VISIT(self.origin);
+    if (const int stopped = self.more.traverse(visit, arg); stopped != 0) {
+        return stopped;
+    }
     const turn::looking look(self.whose_turn);
     if (look.elsewhere() || self.root == nullptr || self.root->created() || is_changing(*self.root)) {
         return 0;
@@ -154,8 +150,7 @@ inline void deallocate(PyObject* object_self) noexcept {
         return;
     }
     // Mostly it has ended, and never had a name of its own, an origin or an owner.
-    if (self.root != nullptr || self.keep_alive != nullptr || self.name != nullptr || self.qualname != nullptr ||
-        self.origin != nullptr) [[unlikely]] {
+    if (self.root != nullptr || !self.more.empty()) [[unlikely]] {
         clear(object_self);
     }
     release_stop_iteration(object_self);

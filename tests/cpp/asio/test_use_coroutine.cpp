@@ -214,6 +214,99 @@ TEST(UseCoroutine, CompletesOnTheExecutorOfTheTask) {
     EXPECT_TRUE(right.get());
 }
 
+/// An operation that notes where it is initiated and cancelled. It ends when it is cancelled.
+class place_of_calls {
+public:
+    explicit place_of_calls(std::function<bool()> is_right) : is_right_(std::move(is_right)) {}
+
+    template <class Token>
+    auto async_wait(Token&& token) {
+        return asio::async_initiate<Token, void(std::error_code)>(
+            [this](auto handler) {
+                initiated = is_right_();
+                auto kept = std::make_shared<decltype(handler)>(std::move(handler));
+                auto slot = asio::get_associated_cancellation_slot(*kept);
+                slot.assign([this, kept](asio::cancellation_type) {
+                    cancelled = is_right_();
+                    const auto executor = asio::get_associated_executor(*kept, asio::system_executor());
+                    asio::post(executor, [this, kept] {
+                        completed = is_right_();
+                        std::move (*kept)(std::make_error_code(std::errc::operation_canceled));
+                    });
+                });
+            },
+            token);
+    }
+
+    bool initiated = false;
+    bool cancelled = false;
+    bool completed = false;
+
+private:
+    std::function<bool()> is_right_;
+};
+
+template <class Token>
+task<> wait_at(place_of_calls& place, Token token) {
+    co_await place.async_wait(std::move(token));
+}
+template <class Token>
+task<bool> all_there(place_of_calls& place, Token token) {
+    try {
+        co_await isthmus::with_timeout(1ms, wait_at(place, std::move(token)));
+    } catch (const isthmus::timed_out&) {
+        co_return place.initiated&& place.cancelled&& place.completed;
+    }
+    co_return false;
+}
+
+TEST(UseCoroutine, IsInitiatedCancelledAndCompletedOnItsBoundExecutor) {
+    context_thread other;
+    place_of_calls place([id = other.id()] { return std::this_thread::get_id() == id; });
+    const auto bound = asio::bind_executor(other.io, use_coroutine);
+    EXPECT_TRUE(isthmus::run(all_there(place, bound)));
+    asio::io_context io; // which drives the task
+    EXPECT_TRUE(run_on(io, all_there(place, bound)));
+    EXPECT_TRUE(run_on(io, all_there(place, asio::experimental::as_tuple(bound))));
+    EXPECT_TRUE(run_on(io, all_there(place, asio::bind_executor(other.io, use_coroutine.as_tuple()))));
+}
+
+task<int> time_out_bound(stream_protocol::socket& socket, asio::any_io_executor executor, int rounds) {
+    int timeouts = 0;
+    auto read = [&]() -> task<> {
+        char bytes[64];
+        co_await asio::async_read(socket, asio::buffer(bytes), asio::bind_executor(executor, use_coroutine));
+    };
+    for (int i = 0; i < rounds; ++i) {
+        try {
+            co_await isthmus::with_timeout(std::chrono::microseconds(i % 100), read());
+        } catch (const isthmus::timed_out&) {
+            ++timeouts;
+        }
+    }
+    co_return timeouts;
+}
+
+// ThreadSanitizer would see a signal that is emitted elsewhere.
+TEST(UseCoroutine, IsCancelledOnItsBoundExecutorWhileThatIsBusy) {
+    asio::thread_pool pool(3);
+    const auto strand = asio::make_strand(asio::any_io_executor(pool.get_executor()));
+    auto [socket, peer] = connected(pool.get_executor());
+    std::atomic<bool> stop{false};
+    std::thread writer([&stop, &to = peer] {
+        std::error_code error;
+        to.non_blocking(true);
+        while (!stop) {
+            to.write_some(asio::buffer("x", 1), error);
+        }
+    });
+    const asio::any_io_executor driver = asio::make_strand(pool);
+    EXPECT_GT(isthmus::asio::co_spawn(driver, time_out_bound(socket, strand, 100), asio::use_future).get(), 0);
+    stop = true;
+    writer.join();
+    pool.join();
+}
+
 // Driven by run(), on a thread that is not that of the I/O.
 task<std::string> read_word(stream_protocol::socket& socket) {
     std::string word(5, ' ');

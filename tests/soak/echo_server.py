@@ -1,4 +1,7 @@
-"""The soak test's server: sends back what it receives; it may drop a connection at any time. Usage: server.py SOCKET"""
+"""The soak test's server: sends back what it receives; it may drop a connection at any time.
+
+Usage: echo_server.py SOCKET.
+"""
 
 import asyncio
 import contextlib
