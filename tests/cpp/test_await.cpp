@@ -751,25 +751,5 @@ TEST(Await, Clause_7_11_ACoroutineIsNeitherARangeNorAFunction) {
     static_assert(std::is_nothrow_default_constructible_v<counting>);
 }
 
-// What one expression awaits is awaited in turn, also where a compiler makes all the awaiters first, as g++ 12 does.
-TEST(Await, SeveralInOneExpression) {
-    struct local {
-        static coroutine<int> pauses(int times) {
-            for (int i = 0; i < times; ++i) {
-                co_yield {};
-            }
-            co_return times;
-        }
-        static coroutine<int> outer() {
-            co_return 100 * co_await pauses(1) + 10 * co_await pauses(0) + co_await pauses(2);
-        }
-    };
-    auto c = local::outer();
-    for (int i = 0; i < 3; ++i) {
-        EXPECT_FALSE(c.send().done());
-    }
-    EXPECT_EQ(c.send().returned(), 102);
-}
-
 } // namespace
 } // namespace test_await
