@@ -41,9 +41,9 @@ protected:
 /// One step of a chain, on the stack of whoever drives it.
 struct activation {
     frame* leaf = nullptr;   ///< the frame to resume next; null when the root has ended
-    void* sent = nullptr;    ///< the driver's Send object; null for None; taken by whoever consumes it
+    void* sent = nullptr;    ///< the driver's Send object, for the first that is resumed; null for None
     void* yielded = nullptr; ///< set when the chain suspends: the Yield object, which lives in the chain
-    const std::exception_ptr* injected = nullptr; ///< raised where the leaf is resumed; taken like `sent`
+    const std::exception_ptr* injected = nullptr; ///< raised where the leaf is resumed; null again when that is so
     error_observer* observer = nullptr;           ///< null: nobody wants to know
     bool accepts_none = true;                     ///< whether the root can yield None
 
@@ -96,8 +96,6 @@ struct delegate {
     virtual std::string awaited_type() const = 0;
     /// Shows every object of the layer above that is certainly owned here to the visitor, for its garbage collector.
     virtual void visit(held_visitor, void* /*context*/) const noexcept {}
-    /// Where the layer above may leave what it throws in, in a form of its own, for the next advance(). Null: nowhere.
-    virtual const void** thrown() noexcept { return nullptr; }
 
     /// nothrow(): for the awaiter, before it suspends.
     void pass_errors() noexcept { passes_errors = true; }
