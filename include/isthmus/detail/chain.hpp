@@ -156,16 +156,19 @@ ISTHMUS_NOINLINE inline void append(frame& target, activation& step) noexcept {
 inline void native_link::attach(frame& awaiter, frame& target) noexcept {
     parent = &awaiter;
     child = &target;
+    next = std::exchange(target.up, this);
     attach();
 }
 
 ISTHMUS_ALWAYS_INLINE inline void native_link::attach() noexcept {
     const chain_lock lock;
+    if (child == nullptr || child->up != this || !child->link().rests()) [[unlikely]] {
+        suspend(*parent);
+        return;
+    }
     attached = true; // first, so that it is one store with what the constructor has set
-    registered = true;
     frame& awaiter = *parent;
     frame& target = *child;
-    next = std::exchange(target.up, this);
     awaiter.awaiting = this;
     activation& step = awaiter.step();
     step.leaf = &target;

@@ -120,7 +120,7 @@ class chain_link {
 public:
     explicit chain_link(std::uintptr_t link) noexcept : link_(link) {}
     bool created() const noexcept { return link_ == 0; }
-    /// Of a frame that has started: whether it is a root at rest.
+    /// Whether it is a root at rest, or has not started.
     bool rests() const noexcept { return (link_ & 1) == 0; }
     /// Of a root or leaf.
     bool runs() const noexcept { return (link_ & 1) != 0; }
@@ -193,20 +193,21 @@ struct native_link : delegate {
     misuse failure = misuse::none; ///< why awaiting cannot go on, for await_resume
     const frame_kind child_kind;   ///< known also when the child is gone
     const misuse gone;             ///< what that is then; none for a generator, whose result is empty
-    bool registered = false;       ///< it is in the child's list
-    frame* child = nullptr;        ///< null once the child is gone
+    frame* child = nullptr;        ///< it has this in its list; null once it is gone
     native_link* next = nullptr;
 
     native_link(frame_kind kind, misuse when_gone) noexcept : child_kind(kind), gone(when_gone) {}
-    /// The same, with what attach() will need. Nothing is registered yet: of several co_awaits in one expression, all
-    /// awaiters may be made before the first suspends.
+    /// The same, registered as awaiting `target`, which is at rest and in no chain: g++ makes the awaiters of all the
+    /// co_awaits in an expression before the first suspends, and what that runs may start or end `target`.
     native_link(frame_kind kind, misuse when_gone, frame& awaiter, frame& target) noexcept
-        : delegate(awaiter), child_kind(kind), gone(when_gone), child(&target) {}
+        : delegate(awaiter), child_kind(kind), gone(when_gone), child(&target),
+          next(std::exchange(target.up, this)) {}
     ~native_link() { forget(); }
 
     /// Registers as awaiting `target` and makes it part of the chain that `awaiter` is the running leaf of.
     void attach(frame& awaiter, frame& target) noexcept;
-    /// The same with `parent` and `child`.
+    /// The same with `parent` and `child`, registered already. Leaves it to advance() if something has happened to the
+    /// child since.
     void attach() noexcept;
     /// Undoes attach(): the child is left to itself.
     void forget() noexcept;

@@ -151,6 +151,7 @@ private:
         if (target != nullptr) {
             parent = &awaiting;
             child = target;
+            next = std::exchange(target->up, static_cast<native_link*>(this));
             guard_.lock();
         }
     }

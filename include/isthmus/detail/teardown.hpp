@@ -80,7 +80,7 @@ inline void split(frame& root) noexcept {
 
 inline void native_link::forget() noexcept {
     const chain_lock lock;
-    if (child == nullptr || !registered) {
+    if (child == nullptr) {
         return;
     }
     native_link** place = &child->up;
@@ -90,7 +90,6 @@ inline void native_link::forget() noexcept {
     *place = next;
     child = nullptr;
     attached = false;
-    registered = false;
 }
 
 /// The coroutine object of `f`, and those who still wait for it, learn that it is gone (7.6).

@@ -84,7 +84,6 @@ struct frame_observer final : native_link {
         child = &target;
         native_link*& place = target.up != nullptr ? target.up->next : target.up; // the first may be the attached one
         next = std::exchange(place, this);
-        registered = true;
     }
     /// The view whose observer `target` has; null if there is none. Borrowed.
     static PyObject* find(const frame& target) noexcept {
