@@ -114,6 +114,74 @@ coroutine<int> awaits_temporaries(int count) {
 
 TEST(Await, SeveralInOneExpression) { EXPECT_EQ(awaits_temporaries(10).send().returned(), 40); }
 
+// g++ makes both awaiters before the first suspends, and takes both results when the second has ended.
+TEST(Await, TheSecondInOneExpressionIsGivenUp) {
+    struct local {
+        static counting holds(std::shared_ptr<int> held, int yields) {
+            for (int i = 0; i < yields; ++i) {
+                co_yield i;
+            }
+            co_return *held;
+        }
+        static counting adds(std::shared_ptr<int> held) { co_return co_await holds(held, 0) + co_await holds(held, 1); }
+    };
+    const auto held = std::make_shared<int>(3);
+    {
+        auto destroyed = local::adds(held);
+        destroyed.send();
+    }
+    EXPECT_EQ(held.use_count(), 1);
+    auto closed = local::adds(held);
+    closed.send();
+    closed.close();
+    EXPECT_EQ(held.use_count(), 1);
+    auto thrown_into = local::adds(held);
+    thrown_into.send();
+    EXPECT_THROW(thrown_into.throw_(boom("in")), boom);
+    EXPECT_EQ(held.use_count(), 1);
+    auto ended = local::adds(held);
+    ended.send();
+    EXPECT_EQ(ended.send().returned(), 6);
+    EXPECT_EQ(held.use_count(), 1);
+}
+
+// The same: what the second awaits may be gone, or in use, when its turn comes.
+TEST(Await, TheFirstInOneExpressionHasTouchedWhatTheSecondAwaits) {
+    struct local {
+        static counting drives(counting& other, int steps) {
+            for (int i = 0; i < steps; ++i) {
+                other.send();
+            }
+            co_return 1;
+        }
+        static counting destroys(counting& other) {
+            other.send();
+            other = counting();
+            co_return 1;
+        }
+        static counting twice(counting& other) { co_return co_await other + co_await other; }
+        static counting after_driving(counting& other, int steps) {
+            co_return co_await drives(other, steps) + co_await other;
+        }
+        static counting after_destroying(counting& other) { co_return co_await destroys(other) + co_await other; }
+    };
+    const auto runs = [](counting& c) {
+        while (!c.send().done()) {}
+    };
+    counting target = counts(0, 2);
+    counting twice = local::twice(target);
+    EXPECT_THROW(runs(twice), isthmus::protocol_error);
+    EXPECT_EQ(target.state(), coroutine_state::closed);
+
+    target = counts(0, 2);
+    counting ended = local::after_driving(target, 3);
+    EXPECT_THROW(runs(ended), isthmus::already_finished);
+
+    target = counts(0, 2);
+    counting destroyed = local::after_destroying(target);
+    EXPECT_THROW(runs(destroyed), isthmus::already_finished);
+}
+
 TEST(Await, Clause_7_6_OneThatHasFinished) {
     std::string text;
     counting returned = counts(1, 1);

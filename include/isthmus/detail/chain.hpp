@@ -12,10 +12,10 @@ inline void hand_over(frame& ended) noexcept {
     activation& step = ended.step();
     if (native_link* const link = ended.up; link != nullptr && link->attached) {
         link->attached = false;
+        link->ended = true;
         frame* const awaiter = link->parent;
-        if (link->told != native_link::ends::none && (ended.error || link->translates())) [[unlikely]] {
-            link->ended = true; // the driver consults the link
-        } else {
+        // Otherwise the driver consults the link.
+        if (link->told == native_link::ends::none || (!ended.error && !link->translates())) [[likely]] {
             awaiter->awaiting = nullptr;
         }
         awaiter->follow(ended);
@@ -181,7 +181,7 @@ ISTHMUS_ALWAYS_INLINE inline void native_link::attach() noexcept {
 
 /// The child is not in this chain: it is gone, or somebody else drives or awaits it, or it is at rest (7.9).
 inline void native_link::advance(activation& step) noexcept {
-    if (ended) { // in an error, which passes through
+    if (ended) { // and told of it: in an error, which passes through
         std::exception_ptr error = std::move(child->error);
         destroy_finished(*child);
         finish(error);

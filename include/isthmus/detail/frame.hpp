@@ -55,7 +55,7 @@ struct activation {
 
     /// The injected error, which from now on counts as delivered.
     std::exception_ptr take_injected() noexcept { return *std::exchange(injected, nullptr); }
-    /// After a resume. Whoever has taken it leaves it there, as most steps end then.
+    /// After a resume, whether somebody has taken it or not.
     void drop_sent() noexcept {
         if (sent != nullptr) [[unlikely]] { // a store costs more than a look
             sent = nullptr;
@@ -188,8 +188,8 @@ struct native_link : delegate {
     enum class ends : std::uint8_t { none, errors, all };
 
     bool attached = false;         // these by one store, hence together
+    bool ended = false;            ///< the child has, attached, and whoever takes its result destroys it
     ends told = ends::none;        ///< which ends of the child advance() deals with, before `parent` is resumed
-    bool ended = false;            ///< such an end has come
     misuse failure = misuse::none; ///< why awaiting cannot go on, for await_resume
     const frame_kind child_kind;   ///< known also when the child is gone
     const misuse gone;             ///< what that is then; none for a generator, whose result is empty
@@ -200,8 +200,7 @@ struct native_link : delegate {
     /// The same, registered as awaiting `target`, which is at rest and in no chain: g++ makes the awaiters of all the
     /// co_awaits in an expression before the first suspends, and what that runs may start or end `target`.
     native_link(frame_kind kind, misuse when_gone, frame& awaiter, frame& target) noexcept
-        : delegate(awaiter), child_kind(kind), gone(when_gone), child(&target),
-          next(std::exchange(target.up, this)) {}
+        : delegate(awaiter), child_kind(kind), gone(when_gone), child(&target), next(std::exchange(target.up, this)) {}
     ~native_link() { forget(); }
 
     /// Registers as awaiting `target` and makes it part of the chain that `awaiter` is the running leaf of.

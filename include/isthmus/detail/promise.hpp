@@ -97,6 +97,12 @@ public:
     template <class Find>
     native_awaiter(frame& awaiting, const Find& find, const chain_lock& = chain_lock())
         : native_awaiter(awaiting, find()) {}
+    /// Of two co_awaits in one expression, g++ takes no result before both have ended, and perhaps not then.
+    ~native_awaiter() {
+        if (child != nullptr && ended) [[unlikely]] {
+            destroy_finished(*child);
+        }
+    }
 
     bool await_ready() const noexcept { return Kind == frame_kind::generator && parent == nullptr; }
     void await_suspend(std::coroutine_handle<>) noexcept {
