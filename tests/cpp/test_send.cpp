@@ -470,6 +470,24 @@ coroutine<int, reply, reply> with_replies() {
     co_return first.code * 10 + second.code;
 }
 
+coroutine<int, int, int> yields_twice_in_one_expression() {
+    const int sum = 10 * (co_yield 1) + (co_yield 2);
+    co_return sum;
+}
+
+// g++ goes on from the first co_yield when the second is resumed, where there is one value for both.
+TEST(Send, TwoInOneExpressionNeverGetTheSameValue) {
+    auto c = yields_twice_in_one_expression();
+    c.send();
+    c.send(3);
+    const auto ended = c.try_send(4);
+    if (ended.failed()) {
+        EXPECT_THROW(std::rethrow_exception(ended.error()), isthmus::missing_value);
+    } else {
+        EXPECT_EQ(ended.returned(), 34);
+    }
+}
+
 TEST(Send, AnEmptyValueOfTheUsersOwn) {
     auto c = with_replies();
     EXPECT_ERROR(c.send(reply{1}), isthmus::send_to_unstarted, test::unstarted);

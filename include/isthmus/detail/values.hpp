@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <type_traits>
+#include <utility>
 
 namespace isthmus::inline v1::detail {
 
@@ -27,17 +28,12 @@ public:
         if (step.injected != nullptr) [[unlikely]] {
             step.raise_injected();
         }
-        void* const sent = step.sent;
         if constexpr (std::is_void_v<Send>) {
             return;
         } else if constexpr (is_none<Send>) {
             return {};
-        } else if constexpr (std::is_reference_v<Send>) {
-            return static_cast<Send>(*static_cast<std::remove_reference_t<Send>*>(require(sent)));
-        } else if constexpr (empty_value<Send>::exists) {
-            return sent != nullptr ? std::move(*static_cast<Send*>(sent)) : empty_value<Send>::make();
         } else {
-            return std::move(*static_cast<Send*>(require(sent)));
+            return take(std::exchange(step.sent, nullptr)); // g++ may come here from two co_yields of one expression
         }
     }
 
@@ -45,6 +41,17 @@ protected:
     frame& yielding() const noexcept { return *frame_; }
 
 private:
+    Send take(void* sent) const
+        requires(!is_none<Send>)
+    {
+        if constexpr (std::is_reference_v<Send>) {
+            return static_cast<Send>(*static_cast<std::remove_reference_t<Send>*>(require(sent)));
+        } else if constexpr (empty_value<Send>::exists) {
+            return sent != nullptr ? std::move(*static_cast<Send*>(sent)) : empty_value<Send>::make();
+        } else {
+            return std::move(*static_cast<Send*>(require(sent)));
+        }
+    }
     void* require(void* sent) const {
         if (sent == nullptr) [[unlikely]] {
             throw_misuse(misuse::missing_value, frame_->kind);
