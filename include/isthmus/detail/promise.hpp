@@ -99,7 +99,12 @@ public:
         : native_awaiter(awaiting, find()) {}
     /// Of two co_awaits in one expression, g++ takes no result before both have ended, and perhaps not then.
     ~native_awaiter() {
-        if (child != nullptr && ended) [[unlikely]] {
+        bool untaken = false;
+        {
+            const chain_lock lock;
+            untaken = child != nullptr && ended;
+        }
+        if (untaken) [[unlikely]] {
             destroy_finished(*child);
         }
     }
@@ -110,8 +115,9 @@ public:
         guard_.unlock();
     }
     Return await_resume() {
-        if (await_ready() || child == nullptr || child->error || failure != misuse::none ||
-            parent->step().injected != nullptr) [[unlikely]] {
+        // In this order: a child that was refused is somebody else's, perhaps another thread's.
+        if (await_ready() || failure != misuse::none || parent->step().injected != nullptr || child == nullptr ||
+            child->error) [[unlikely]] {
             return fail();
         }
         auto& done = static_cast<promise_base<Return, Yield, Send>&>(*child);
