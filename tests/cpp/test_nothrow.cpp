@@ -288,6 +288,40 @@ TEST(Nothrow, AYieldOfEveryKind) {
     EXPECT_EQ(moved.send().returned(), 5);
 }
 
+// It converts as without nothrow().
+TEST(Nothrow, AYieldConverts) {
+    struct first {
+        int value = 1;
+    };
+    struct second {
+        int value = 2;
+    };
+    struct both : first, second {};
+    struct local {
+        static coroutine<void, second&> base(both& object) {
+            co_yield nothrow(object);
+            co_yield nothrow(std::ref(object));
+        }
+        static coroutine<void, const int&> referent(std::reference_wrapper<int> number) { co_yield nothrow(number); }
+        static coroutine<void, double> widened(int number) {
+            co_yield nothrow(number);
+            co_yield nothrow(2);
+        }
+    };
+    both object;
+    auto base = local::base(object);
+    EXPECT_EQ(&base.send().yielded(), static_cast<second*>(&object));
+    EXPECT_EQ(&base.send().yielded(), static_cast<second*>(&object));
+
+    int number = 7;
+    auto referent = local::referent(std::ref(number));
+    EXPECT_EQ(&referent.send().yielded(), &number);
+
+    auto widened = local::widened(1);
+    EXPECT_EQ(widened.send().yielded(), 1.0);
+    EXPECT_EQ(widened.send().yielded(), 2.0);
+}
+
 // 7.6–7.8: also what the co_await itself refuses passes on, and the catch block does not see it.
 TEST(Nothrow, Misuse) {
     struct local {

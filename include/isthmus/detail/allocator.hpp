@@ -99,7 +99,7 @@ template <class Object, class Body, class Allocation, bool Noted>
 class promise final : public Body, public Allocation {
 public:
     Object get_return_object(std::source_location function = std::source_location::current()) noexcept {
-        static_assert(alignof(promise) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__, "frame::handle() counts on that");
+        static_assert(alignof(promise) <= 2 * sizeof(void*), "frame::handle() counts on that");
         this->where = function;
         if constexpr (Noted) {
             this->notes.note();

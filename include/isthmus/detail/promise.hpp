@@ -196,15 +196,17 @@ public:
     using yielding_promise<Yield, Send>::yield_value;
     /// `co_yield nothrow(value)`.
     template <class T>
-        requires std::is_convertible_v<T&&, stored<Yield>>
+        requires std::is_convertible_v<T&&, std::conditional_t<std::is_void_v<Yield>, none, Yield>>
     auto yield_value(nothrow_awaitable<T>&& from, std::uint32_t at = __builtin_LINE()) {
         using awaiter = nothrow_yield_awaiter<Send>;
         this->line = at;
         if constexpr (is_none<Yield>) {
             return awaiter(*this, this->none_to_yield());
         } else if constexpr (std::is_reference_v<Yield>) {
-            static_assert(std::is_lvalue_reference_v<T>, "isthmus: co_yield nothrow(x) needs an lvalue here");
-            return awaiter(*this, std::addressof(from.get()));
+            static_assert(std::is_convertible_v<T&&, stored<Yield>>,
+                          "isthmus: co_yield nothrow(x) needs an lvalue here");
+            const stored<Yield> referent = from.get(); // a base of it perhaps, at another address
+            return awaiter(*this, std::addressof(referent.get()));
         } else {
             return yield_copy<Yield, awaiter>(*this, from.get());
         }

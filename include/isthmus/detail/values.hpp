@@ -67,7 +67,8 @@ class yield_copy final : copied<Yield>, public Awaiter { // in this order: makin
 public:
     template <class Source>
     yield_copy(frame& yielding, Source&& source)
-        : copied<Yield>{std::forward<Source>(source)}, Awaiter(yielding, std::addressof(this->value)) {}
+        : copied<Yield>{static_cast<std::remove_cv_t<Yield>>(std::forward<Source>(source))},
+          Awaiter(yielding, std::addressof(this->value)) {}
 };
 
 /// Yields in nothrow(): an error that is thrown in ends the frame, and does not resume it.
