@@ -17,6 +17,21 @@
 
 namespace test {
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define TEST_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define TEST_SANITIZED 1
+#endif
+#endif
+
+/// So many levels, or awaits, that one call for each would overflow a stack of 8 MB.
+#if defined(TEST_SANITIZED)
+inline constexpr int deep = 100'000; // a tenth of the time, and 83 bytes a level are still far too few
+#else
+inline constexpr int deep = 1'000'000;
+#endif
+
 /// What happened, in order.
 using trace = std::vector<std::string>;
 

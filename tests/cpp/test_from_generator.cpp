@@ -217,21 +217,21 @@ generator<int, none, long> alternate_generator(int n) {
 }
 coroutine<long, int> alternates(int n) {
     if (n == 0) {
-        co_return co_await from_generator(alternate_generator(500'000));
+        co_return co_await from_generator(alternate_generator(test::deep / 2));
     }
     co_return 1 + co_await alternates(n - 1);
 }
 
 TEST(FromGenerator, AMillionLevelsOfBothKinds) {
     test::on_8_mb_stack([] {
-        auto c = alternates(500'000);
+        auto c = alternates(test::deep / 2);
         EXPECT_EQ(c.send().yielded(), 1);
         EXPECT_EQ(c.send().yielded(), 2);
-        EXPECT_EQ(c.send().returned(), 1'000'000);
-        auto closed = alternates(500'000);
+        EXPECT_EQ(c.send().returned(), test::deep);
+        auto closed = alternates(test::deep / 2);
         closed.send();
         EXPECT_EQ(closed.close(), std::nullopt);
-        auto dropped = alternates(500'000);
+        auto dropped = alternates(test::deep / 2);
         dropped.send();
     });
 }

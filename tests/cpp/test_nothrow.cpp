@@ -408,13 +408,13 @@ TEST(Nothrow, AMillionLevels) {
         }
     };
     test::on_8_mb_stack([] {
-        auto sent = local::chain(1'000'000);
+        auto sent = local::chain(test::deep);
         sent.send();
         EXPECT_EQ(test::caught<boom>(sent.try_send().error()), "deep");
-        auto thrown = local::chain(1'000'000);
+        auto thrown = local::chain(test::deep);
         thrown.send();
         EXPECT_EQ(test::caught<boom>(thrown.try_throw(std::make_exception_ptr(boom("in"))).error()), "in");
-        auto closed = local::chain(1'000'000);
+        auto closed = local::chain(test::deep);
         closed.send();
         EXPECT_TRUE(closed.try_close().closed());
     });

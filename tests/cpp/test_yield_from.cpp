@@ -576,7 +576,7 @@ TEST(YieldFrom, TheAwaitIteratorOfACoroutineIsOneToo) {
 
 // ---- depth ----
 
-constexpr int levels = 1'000'000;
+constexpr int levels = test::deep;
 
 generator<long, int, long> chain(int n) {
     if (n == 0) {
