@@ -86,6 +86,13 @@ ISTHMUS_NOINLINE inline void clear_additions(PyStopIterationObject& raised) noex
     }
 }
 
+/// Makes a new object of one that was kept, for the collector, which may have found nothing in it, or was told by
+/// gc.freeze() to leave it alone.
+inline void track_anew(PyObject* kept) noexcept {
+    PyObject_GC_UnTrack(kept);
+    PyObject_GC_Track(kept);
+}
+
 /// Empties the StopIteration that a dying coroutine object has raised, or leaves it to whoever has got hold of it. What
 /// it lets go of may run any code, which may raise the next one: `holder` is still set.
 inline void empty_stop_iteration(kept_stop_iteration& kept) noexcept {
@@ -95,8 +102,9 @@ inline void empty_stop_iteration(kept_stop_iteration& kept) noexcept {
     }
     if (Py_REFCNT(held) != 1 || Py_REFCNT(held->args) != 1 || PyTuple_GET_SIZE(held->args) != 1) [[unlikely]] {
         kept = kept_stop_iteration();
-        if (PyTuple_GET_SIZE(held->args) != 0 && PyObject_GC_IsTracked(held->args) == 0) {
-            PyObject_GC_Track(held->args); // a collection had found nothing in it
+        track_anew(reinterpret_cast<PyObject*>(held));
+        if (PyTuple_GET_SIZE(held->args) != 0) { // the empty one is never tracked
+            track_anew(held->args);
         }
         Py_DECREF(held);
         return;
