@@ -12,7 +12,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 # The functions of python_coroutines.py that each offers.
 ALL = frozenset({"immediate_none", "immediate_value", "awaits_own", "awaits_python", "pass_through", "nested"})
 MODULES = {"native": "python_coroutines", "isthmus": "raw_bench", "isthmus, nanobind": "nb_bench"}
-MODULES["isthmus, METH_FASTCALL"] = "fastcall_bench"
+MODULES["isthmus, METH_FASTCALL"] = "raw_fastcall"
 MODULES |= {name: f"{name}_peer" for name in ("cython", "mypyc", "pyo3", "pyawaitable", "greenlet", "asynkit")}
 OFFERS: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(("native", "isthmus", "isthmus, nanobind", "cython", "mypyc"), ALL),

@@ -24,8 +24,6 @@ PyObject* bound(Coroutine made) {
 
 PyObject* immediate_none(PyObject*, PyObject*) { return bound(bench::python::immediate_none()); }
 PyObject* immediate_value(PyObject*, PyObject*) { return bound(bench::python::immediate_value()); }
-PyObject* fastcall_none(PyObject*, PyObject* const*, Py_ssize_t) { return bound(bench::python::immediate_none()); }
-PyObject* fastcall_value(PyObject*, PyObject* const*, Py_ssize_t) { return bound(bench::python::immediate_value()); }
 PyObject* awaits_own(PyObject*, PyObject* count) { return bound(bench::python::awaits_own(PyLong_AsLong(count))); }
 PyObject* nested(PyObject*, PyObject* depth) { return bound(bench::python::nested(PyLong_AsLong(depth))); }
 PyObject* forever(PyObject*, PyObject*) { return bound(bench::python::forever()); }
@@ -66,21 +64,15 @@ PyObject* throws(PyObject*, PyObject* arguments) {
     return PyFloat_FromDouble(seconds_to_throw(depth, count, how));
 }
 
-template <class Function>
-PyCFunction fastcall(Function* function) {
-    return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
-}
-
 PyMethodDef functions[] = {
     {"immediate_none", immediate_none, METH_NOARGS, nullptr},
     {"immediate_value", immediate_value, METH_NOARGS, nullptr},
-    {"fastcall_none", fastcall(fastcall_none), METH_FASTCALL, nullptr},
-    {"fastcall_value", fastcall(fastcall_value), METH_FASTCALL, nullptr},
     {"awaits_own", awaits_own, METH_O, nullptr},
     {"nested", nested, METH_O, nullptr},
     {"forever", forever, METH_NOARGS, nullptr},
     {"pass_through", pass_through, METH_O, nullptr},
-    {"awaits_python", fastcall(awaits_python), METH_FASTCALL, nullptr},
+    {"awaits_python", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(awaits_python)), METH_FASTCALL,
+     nullptr},
     {"throws", throws, METH_VARARGS, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };

@@ -162,20 +162,25 @@ inline void native_link::attach(frame& awaiter, frame& target) noexcept {
 
 ISTHMUS_ALWAYS_INLINE inline void native_link::attach() noexcept {
     const chain_lock lock;
-    if (child == nullptr || child->up != this || !child->link().rests()) [[unlikely]] {
-        suspend(*parent);
+    attached = true;
+    frame& awaiter = *parent;
+    frame* const target = child;
+    awaiter.awaiting = this;
+    if (target == nullptr || target->up != this) [[unlikely]] {
+        attached = false;
         return;
     }
-    attached = true; // first, so that it is one store with what the constructor has set
-    frame& awaiter = *parent;
-    frame& target = *child;
-    awaiter.awaiting = this;
+    const chain_link link = target->link();
+    if (!link.rests()) [[unlikely]] {
+        attached = false;
+        return;
+    }
     activation& step = awaiter.step();
-    step.leaf = &target;
-    if (target.created()) [[likely]] {
-        target.follow(awaiter);
+    step.leaf = target;
+    if (link.created()) [[likely]] {
+        target->follow(awaiter);
     } else {
-        append(target, step);
+        append(*target, step);
     }
 }
 

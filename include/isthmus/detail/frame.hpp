@@ -187,12 +187,13 @@ private:
 struct native_link : delegate {
     enum class ends : std::uint8_t { none, errors, all };
 
-    bool attached = false;         // these by one store, hence together
+    bool attached = false;
     bool ended = false;            ///< the child has, attached, and whoever takes its result destroys it
     ends told = ends::none;        ///< which ends of the child advance() deals with, before `parent` is resumed
     misuse failure = misuse::none; ///< why awaiting cannot go on, for await_resume
     const frame_kind child_kind;   ///< known also when the child is gone
     const misuse gone;             ///< what that is then; none for a generator, whose result is empty
+    const bool unused = false;     ///< fills the word, so that one store sets it
     frame* child = nullptr;        ///< it has this in its list; null once it is gone
     native_link* next = nullptr;
 
