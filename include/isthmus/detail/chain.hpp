@@ -162,19 +162,17 @@ inline void native_link::attach(frame& awaiter, frame& target) noexcept {
 
 ISTHMUS_ALWAYS_INLINE inline void native_link::attach() noexcept {
     const chain_lock lock;
-    attached = true;
     frame& awaiter = *parent;
     frame* const target = child;
     awaiter.awaiting = this;
     if (target == nullptr || target->up != this) [[unlikely]] {
-        attached = false;
         return;
     }
     const chain_link link = target->link();
     if (!link.rests()) [[unlikely]] {
-        attached = false;
         return;
     }
+    attached = true;
     activation& step = awaiter.step();
     step.leaf = target;
     if (link.created()) [[likely]] {
