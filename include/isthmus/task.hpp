@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <new>
 #include <type_traits>
 #include <utility>
 
@@ -204,6 +205,18 @@ using task = coroutine<Return, pending>;
 
 namespace detail {
 
+/// Destroys them with the last of its owners.
+class kept_frames {
+public:
+    explicit kept_frames(left_frames frames) noexcept : frames_(frames) {}
+    kept_frames(const kept_frames&) = delete;
+    kept_frames& operator=(const kept_frames&) = delete;
+    ~kept_frames() { frames_.destroy(frames_.what); }
+
+private:
+    left_frames frames_;
+};
+
 /// `co_await` of an operation.
 template <class Operation>
 class operation_awaiter : delegate, waiting {
@@ -305,9 +318,13 @@ private:
             return false;
         }
     }
-    void keep([[maybe_unused]] const std::shared_ptr<void>& frames) noexcept override {
+    void keep([[maybe_unused]] left_frames frames) noexcept override {
         if constexpr (can_outlast) {
-            operation_.keep(frames);
+            try {
+                operation_.keep(std::make_shared<kept_frames>(frames));
+            } catch (const std::bad_alloc&) {
+                return; // they are better never destroyed than too early
+            }
         }
     }
     std::string awaited_type() const override {

@@ -77,6 +77,14 @@ private:
     }
 
     std::shared_ptr<ready_children> ready_;
+    /// Lets what it waits for share the frames of its parent.
+    void keep(const std::shared_ptr<void>& frames) noexcept {
+        using owner = std::shared_ptr<void>;
+        if (auto* const shared = new (std::nothrow) owner(frames)) {
+            awaited()->keep({shared, [](void* what) noexcept { delete static_cast<owner*>(what); }});
+        }
+    }
+
     child* next_ = nullptr;
     bool queued_ = false;
     bool over_ = false;
@@ -172,7 +180,7 @@ public:
         for (const std::shared_ptr<child>& each : all_) {
             silence(*each);
             if (child_outlasts(*each)) {
-                each->awaited()->keep(frames);
+                each->keep(frames);
             } else { // it may hold what the driver has lent, which goes next
                 each->destroy();
             }

@@ -18,7 +18,6 @@
 #include <coroutine>
 #include <cstdint>
 #include <exception>
-#include <memory>
 #include <source_location>
 #include <string>
 #include <utility>
@@ -74,6 +73,12 @@ struct activation {
 /// Is shown an object that a layer above holds, by delegate::visit().
 using held_visitor = void (*)(void* held, void* context);
 
+/// Frames that were to be destroyed too early for what they wait for. Whoever owns them calls `destroy(what)`, once.
+struct left_frames {
+    void* what;
+    void (*destroy)(void* what) noexcept;
+};
+
 /// What a frame suspended in `co_await` waits for. Lives in that frame, and is consulted when the frame is the
 /// leaf: that is, when what it awaits is not itself part of this chain.
 struct delegate {
@@ -89,9 +94,9 @@ struct delegate {
     virtual void destroy_awaited() noexcept {}
     /// The chain is to be closed or destroyed. True: what is awaited is being cancelled, but cannot end before whoever
     /// closes the chain has returned.
-    virtual bool outlasts() noexcept;
-    /// Then, where the chain is destroyed: what is awaited shares its frames until it has ended.
-    virtual void keep(const std::shared_ptr<void>& frames) noexcept;
+    inline virtual bool outlasts() noexcept;
+    /// Then, where the chain is destroyed: what is awaited owns its frames until it has ended.
+    inline virtual void keep(left_frames frames) noexcept;
     /// What is awaited, if it is a frame, else null.
     virtual frame* awaited_frame() const noexcept { return nullptr; }
     /// The frame that comes next in the chain, null if this is the end of it.
@@ -184,6 +189,8 @@ public:
     std::uint32_t current_line() const noexcept { return line != 0 ? line : where.line(); }
 
 private:
+    /// Tells of the error that it has ended in.
+    void tell(error_observer& observer) noexcept;
     void store(void* link) noexcept { link_.store(link, std::memory_order_relaxed); }
 };
 
@@ -276,17 +283,20 @@ inline bool frame::attached() const noexcept { return up != nullptr && up->attac
 
 inline void frame::fail(std::exception_ptr left) noexcept {
     error = std::move(left);
-    const activation& current = step();
-    if (current.observer != nullptr) [[unlikely]] {
-        current.observer->leaves(*this);
-        frame* awaiter = nullptr;
-        {
-            const chain_lock lock;
-            awaiter = attached() && !up->translates() ? up->parent : nullptr;
-        }
-        if (awaiter != nullptr) {
-            current.observer->arrives(*awaiter, error);
-        }
+    if (step().observer != nullptr) [[unlikely]] {
+        tell(*step().observer);
+    }
+}
+
+ISTHMUS_NOINLINE inline void frame::tell(error_observer& observer) noexcept {
+    observer.leaves(*this);
+    frame* awaiter = nullptr;
+    {
+        const chain_lock lock;
+        awaiter = attached() && !up->translates() ? up->parent : nullptr;
+    }
+    if (awaiter != nullptr) {
+        observer.arrives(*awaiter, error);
     }
 }
 

@@ -6,8 +6,6 @@
 #include "memory.hpp"
 
 #include <cstdint>
-#include <memory>
-#include <new>
 #include <utility>
 
 namespace isthmus::inline v1::detail {
@@ -95,7 +93,7 @@ inline void native_link::forget() noexcept {
 }
 
 /// The coroutine object of `f`, and those who still wait for it, learn that it is gone (7.6).
-inline void tell_gone(frame& f) noexcept {
+ISTHMUS_ALWAYS_INLINE inline void tell_gone(frame& f) noexcept {
     if (f.owner != nullptr) {
         *f.owner = nullptr;
     }
@@ -146,18 +144,11 @@ inline bool delegate::outlasts() noexcept {
     return end != nullptr && end->outlasts();
 }
 
-inline void delegate::keep(const std::shared_ptr<void>& frames) noexcept {
+inline void delegate::keep(left_frames frames) noexcept {
     awaited_at_end(*awaited_frame())->keep(frames); // which outlasts(), or this would not be asked
 }
 
-/// The frames of a chain that was destroyed too early for what it waits for, which shares this.
-struct kept_chain {
-    explicit kept_chain(frame& of) noexcept : root(&of) { of.owner = &root; }
-    kept_chain(const kept_chain&) = delete;
-    kept_chain& operator=(const kept_chain&) = delete;
-    ~kept_chain();
-    frame* root;
-};
+inline void discard(frame* const& place) noexcept;
 
 /// Leaves the chain of `root`, which runs no more, to what its `leaf` waits for.
 inline void leave(frame& root, frame& leaf) noexcept {
@@ -166,11 +157,11 @@ inline void leave(frame& root, frame& leaf) noexcept {
         const chain_lock lock;
         root.rest(&leaf);
     }
-    try {
-        leaf.awaiting->keep(std::make_shared<kept_chain>(root));
-    } catch (const std::bad_alloc&) {
-        return; // it is better never destroyed than too early
-    }
+    const auto destroy = [](void* what) noexcept {
+        frame* const left = static_cast<frame*>(what);
+        discard(left);
+    };
+    leaf.awaiting->keep({&root, destroy});
 }
 
 /// Destroys a chain at rest, or a frame that never started, leaf first and in a loop: destructors that recursed
@@ -243,8 +234,6 @@ inline void discard(frame* const& place) noexcept {
         --cache.teardown_depth;
     }
 }
-
-inline kept_chain::~kept_chain() { discard(root); }
 
 /// Somebody else drives the child just now, or did so last.
 inline void native_link::destroy_awaited() noexcept { discard(child); }

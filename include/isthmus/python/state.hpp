@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cxxabi.h>
-#include <memory>
 #include <source_location>
 #include <unistd.h>
 #include <utility>
@@ -242,18 +241,6 @@ inline void write_unraisable([[maybe_unused]] const char* text, PyObject* about)
 }
 inline constexpr const char* unraisable_in_closing = "Exception ignored while closing generator %R";
 inline constexpr const char* unraisable_in_finalizing = "Exception ignored while finalizing coroutine %R";
-
-inline constexpr const char* owner_name = "isthmus.owner";
-
-/// A Python object that takes over a C++ one, also if it cannot be made. Needs the GIL; the C++ object dies with it.
-template <class T>
-object make_owner(T* owned) {
-    std::unique_ptr<T> guard(owned);
-    object capsule = checked(PyCapsule_New(
-        owned, owner_name, [](PyObject* dying) { delete static_cast<T*>(PyCapsule_GetPointer(dying, owner_name)); }));
-    static_cast<void>(guard.release());
-    return capsule;
-}
 
 /// A new reference to the value of a key; null, with or without an exception set, if there is none.
 inline object find_item(PyObject* dictionary, PyObject* key) noexcept {

@@ -72,7 +72,7 @@ private:
         isthmus::detail::delegate* const end = isthmus::detail::frame_access::awaited(body_);
         return end != nullptr && end->outlasts();
     }
-    void keep(const std::shared_ptr<void>& frames) noexcept override {
+    void keep(isthmus::detail::left_frames frames) noexcept override {
         isthmus::detail::frame_access::awaited(body_)->keep(frames);
     }
     std::string awaited_type() const override { return "task"; }

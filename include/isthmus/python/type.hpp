@@ -7,6 +7,9 @@
 #include "visible.hpp"
 
 #include <cstddef>
+#include <memory>
+#include <new>
+#include <utility>
 #if PY_VERSION_HEX < 0x030C0000
 #include <structmember.h>
 #endif
@@ -58,10 +61,11 @@ inline void finalize(PyObject* self) noexcept {
 
 /// The frames of a coroutine object that died before what they wait for can end, and what they need.
 struct left_behind {
-    left_behind(frame& of, object self) noexcept : keep_alive(std::move(self)), root(&of) { of.owner = &root; }
-    left_behind(const left_behind&) = delete;
-    left_behind& operator=(const left_behind&) = delete;
-    ~left_behind() { isthmus::detail::discard(root); }
+    left_behind(frame& of, object self) noexcept : keep_alive(std::move(self)), root(&of) {}
+    static void destroy(PyObject* capsule) noexcept {
+        const std::unique_ptr<left_behind> left(static_cast<left_behind*>(PyCapsule_GetPointer(capsule, nullptr)));
+        isthmus::detail::discard(left->root);
+    }
     object keep_alive;
     frame* root;
 };
@@ -76,11 +80,12 @@ inline bool leave_behind(const coroutine_object& self, frame& root) noexcept {
         isthmus::detail::detach(root);
     }
     isthmus::detail::cut_off(root);
-    try {
-        awaited->keep(
-            std::make_shared<object>(make_owner(new left_behind(root, object::borrow(self.more.keep_alive())))));
-    } catch (...) {
-        return true; // there is no memory: better never destroyed than too early
+    auto* const left = new (std::nothrow) left_behind(root, object::borrow(self.more.keep_alive()));
+    PyObject* const owner = left != nullptr ? PyCapsule_New(left, nullptr, left_behind::destroy) : nullptr;
+    if (owner != nullptr) {
+        awaited->keep({owner, [](void* what) noexcept { object::steal(static_cast<PyObject*>(what)).reset(); }});
+    } else { // they are better never destroyed than too early
+        PyErr_Clear();
     }
     return true;
 }
