@@ -99,10 +99,11 @@ bench: ## the benchmarks: a report in docs/benchmarks (20 minutes; BENCH=--quick
 	@tools/bootstrap bench
 	@bench/run $(BENCH)
 
-test-counts: setup ## the instructions and allocations of the hot paths, which must not exceed the record
+test-counts: setup ## the instructions and allocations of the hot paths, which must not exceed the record, and the tests of the benchmarks
 	@cmake --preset bench --log-level=WARNING >/dev/null
 	@cmake --build --preset bench --target isthmus_bench_counts
 	@$(PYTHON) bench/counts/run.py --build build/bench $(RECORD)
+	@$(PYTHON) -m pytest -q bench
 
 counts: RECORD = --record
 counts: test-counts ## record the instructions and allocations of now, for test-counts to compare with

@@ -11,6 +11,7 @@ from typing import Any
 
 from goals import GOALS, Goal
 from plots import line_plot
+from results import Results, runs
 
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "docs" / "benchmarks"
 Round = dict[str, float]
@@ -151,14 +152,31 @@ def counts_table(counts: dict[str, dict[str, dict[str, float]]]) -> str:
     return table(header, rows)
 
 
-def page(results: dict[str, Any], drawn: list[tuple[str, str]]) -> str:
+def machine_table(results: Results) -> str:
+    """Where and when it was measured: a column for each run."""
+    columns = runs(results)
+    rows: Rows = [["date", *(run["date"] for run in columns.values())]]
+    for key in dict.fromkeys(key for run in columns.values() for key in run["machine"]):
+        rows.append([key, *(run["machine"].get(key, "") for run in columns.values())])
+    return table(["", *columns], rows)
+
+
+def where(name: str, results: Results) -> str:
+    """What is said of a set that another run has added."""
+    added = [run for run in results.get("added", []) if name in run["names"]]
+    return "".join(f", measured on {run['date']} with {run['machine']['system']}" for run in added)
+
+
+def page(results: Results, drawn: list[tuple[str, str]]) -> str:
     """The report."""
     sets = results["sets"]
     judged = [row for goal in GOALS for row in judge(goal, sets)]
     out = ["# Benchmarks: the report", "`make bench` wrote this; [the page beside it](README.md) explains the cases."]
-    if results["quick"]:
-        out.append("**This was a quick run, which is good only to see that all works.**")
-    out += ["## The machine", table(["", ""], [[key, value] for key, value in results["machine"].items()])]
+    for what, run in runs(results).items():
+        if run["quick"]:
+            this = f"{what}: this" if what else "This"
+            out.append(f"**{this} was a quick run, which is good only to see that all works.**")
+    out += ["## The machine", machine_table(results)]
     out += [
         "## The goals",
         "A ratio is the median of those of the rounds, the spread is from the least to the greatest.",
@@ -173,7 +191,7 @@ def page(results: dict[str, Any], drawn: list[tuple[str, str]]) -> str:
         rounds = measured["rounds"]
         out += [
             f"## {name}",
-            f"Medians of {len(rounds)} round{'s' * (len(rounds) != 1)}.",
+            f"Medians of {len(rounds)} round{'s' * (len(rounds) != 1)}{where(name, results)}.",
             case_tables(rounds, measured["unit"]),
         ]
     if results["counts"]:
@@ -185,7 +203,7 @@ def page(results: dict[str, Any], drawn: list[tuple[str, str]]) -> str:
     return "\n\n".join(out) + "\n"
 
 
-def write(results: dict[str, Any], folder: pathlib.Path) -> None:
+def write(results: Results, folder: pathlib.Path) -> None:
     """Writes everything; plots of an earlier report go."""
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.svg"):

@@ -1,10 +1,11 @@
 """Measures everything that `make bench` builds, and writes the report to docs/benchmarks.
 
-Usage: run.py --cpp BUILD... --python INTERPRETER=BUILD... [--quick] [--only PART...] [--output FOLDER]
+Usage: run.py --cpp BUILD... --python INTERPRETER=BUILD... [--quick] [--only PART...] [--add] [--output FOLDER]
 """
 
 import argparse
 import datetime
+import json
 import os
 import pathlib
 import re
@@ -14,6 +15,7 @@ from typing import Any
 
 import measure
 import report
+import results as stored
 
 PARTS = ("cpp", "memory", "python", "completions", "header", "counts")
 
@@ -45,8 +47,13 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="few and short rounds: only to see that all works")
     parser.add_argument("--rounds", type=int, help="instead of 7, or of 2 with --quick")
     parser.add_argument("--only", nargs="*", choices=PARTS, default=PARTS)
+    parser.add_argument("--add", action="store_true",
+                        help="to the report that is there; what it has of the same name is replaced")  # fmt: skip
     parser.add_argument("--output", type=pathlib.Path, default=report.FOLDER)
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.add and not (options.output / "results.json").exists():
+        parser.error(f"--add: there is no {options.output / 'results.json'} to add to")
+    return options
 
 
 def main() -> None:
@@ -79,6 +86,8 @@ def main() -> None:
     pythons = []
     for given in options.python:
         interpreter, _, build = given.rpartition("=")
+        command, name = compiler_of(pathlib.Path(build))
+        results["machine"][f"compiler: {pathlib.Path(command).name}"] = name
         with_peers = not {"python", "memory"}.isdisjoint(options.only)
         pythons.append(measure.Python(os.path.abspath(interpreter), pathlib.Path(build).resolve(), with_peers))
     for python in pythons:
@@ -90,9 +99,9 @@ def main() -> None:
         if "counts" in options.only and shutil.which("valgrind"):
             measure.say(f"{python.name}: instructions and allocations")
             results["counts"] |= python.counts()
+        elif "counts" in options.only:
+            python.skipped["instructions and allocations"] = "valgrind is not installed"
         results["skipped"] |= {f"{name}, {python.name}": why for name, why in python.skipped.items()}
-    if "counts" in options.only and not shutil.which("valgrind"):
-        results["skipped"]["instructions and allocations"] = "valgrind is not installed"
     for python in pythons[:1]:
         if "completions" in options.only:
             add(f"results of threads, {python.name}", "µs", python.completions(quick))
@@ -101,6 +110,8 @@ def main() -> None:
             seconds, size = python.header_cost(compiler, 1 if quick else 5)
             add(f"compile time, {python.name}", "s", seconds)
             add(f"code size, {python.name}", "bytes", size)
+    if options.add:
+        results = stored.add(json.loads((options.output / "results.json").read_text()), results)
     report.write(results, options.output)
     measure.say(f"the report: {options.output / 'report.md'}")
 

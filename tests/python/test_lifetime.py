@@ -593,6 +593,41 @@ def test_14_5_a_cycle_through_a_result_that_was_caught(leave_alone: Callable[[],
         assert died() is None
 
 
+def test_14_5_what_a_tracer_sees_of_each_result() -> None:
+    """It looks at the StopIteration, and lets go of it again: the next one has nothing of what it computed."""
+    seen = []
+
+    def trace(frame: Any, event: str, argument: Any) -> Any:
+        if event == "exception" and argument[0] is StopIteration and frame.f_code.co_name == "awaits":
+            stop = argument[1]
+            seen.append((hash(stop.args), *stop.args, stop.value, stop.__context__, stop.__cause__))
+        return trace
+
+    async def awaits() -> None:
+        for i in range(3):
+            await raw_protocol.value(i)
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        finish(awaits())
+    finally:
+        sys.settrace(before)
+    from_stop_iteration = VERSION < (3, 15)  # in 3.11 because it is traced (13.4)
+    assert seen == [(hash((i,)), i, i, None, None) for i in range(3 if from_stop_iteration else 0)]
+
+
+def test_14_5_a_result_that_was_caught_dies_before_its_coroutine() -> None:
+    """Since 3.14 a caller borrows the coroutine from a variable, whose reference is the only one."""
+    coroutine = raw_protocol.value(Thing())
+    try:
+        next(coroutine)
+    except StopIteration as stop:
+        died = weakref.ref(stop.value)
+    assert died() is None
+    assert inspect.getcoroutinestate(coroutine) == inspect.CORO_CLOSED
+
+
 def test_14_5_a_result_whose_end_awaits() -> None:
     """While the last result is let go of, the next ones come."""
     results = []

@@ -38,7 +38,7 @@ inline PyObject* as_next_result(PySendResult how, PyObject* result) noexcept {
 inline PyObject* next(PyObject* self) noexcept {
     PyObject* result = nullptr;
     const PySendResult how = send(self, Py_None, &result);
-    if (how == PYGEN_RETURN && result != Py_None && Py_REFCNT(self) == 1) { // the caller's
+    if (how == PYGEN_RETURN && result != Py_None && dies_with_await(self)) {
         raise_kept_stop_iteration(self, result);
         Py_DECREF(result);
         return nullptr;

@@ -2,8 +2,7 @@
 // SPDX-License-Identifier: MIT
 //
 // From CPython 3.12 to 3.14, `await` calls tp_iternext, and takes each result from a StopIteration (14.3). To make one
-// and destroy it again costs more than all the rest of an await that ends at once, so an interpreter keeps one: in 3.12
-// and 3.13, where a reference count of one says that the object dies with the await. Since 3.14 a caller may not count.
+// and destroy it again costs more than all the rest of an await that ends at once, so an interpreter keeps one.
 #pragma once
 
 #include "drive.hpp"
@@ -38,7 +37,16 @@ inline void raise_stop_iteration(PyObject* value) noexcept {
     }
 }
 
-#if !defined(Py_GIL_DISABLED) && PY_VERSION_HEX >= 0x030C0000 && PY_VERSION_HEX < 0x030E0000
+#if !defined(Py_GIL_DISABLED) && PY_VERSION_HEX >= 0x030C0000 && PY_VERSION_HEX < 0x030F0000
+
+/// Whether nobody but the caller of tp_iternext refers to the coroutine object, which therefore dies with the await.
+inline bool dies_with_await(PyObject* self) noexcept {
+#if PY_VERSION_HEX >= 0x030E0000
+    return PyUnstable_Object_IsUniqueReferencedTemporary(self) != 0; // the caller may have borrowed it from a variable
+#else
+    return Py_REFCNT(self) == 1;
+#endif
+}
 
 /// Whether an exception is being handled, as PyErr_GetHandledException() finds it.
 inline bool handles_exception(const PyThreadState& thread) noexcept {
@@ -49,8 +57,8 @@ inline bool handles_exception(const PyThreadState& thread) noexcept {
     return at != nullptr;
 }
 
-/// The same, with the one that the interpreter keeps. Only for a coroutine object that nobody but the caller refers to:
-/// when it dies, which is soon, the value is let go of.
+/// Raises StopIteration(value) with the one that the interpreter keeps. Only for a coroutine object of which
+/// dies_with_await() is true: when it dies, which is soon, the value is let go of.
 inline void raise_kept_stop_iteration(PyObject* self, PyObject* value) noexcept {
     interpreter_state& state = *coroutine_object::of(self)->state;
     kept_stop_iteration& kept = state.stop_iteration;
@@ -112,6 +120,9 @@ inline void empty_stop_iteration(kept_stop_iteration& kept) noexcept {
     PyObject* const value = std::exchange(held->value, nullptr);
     PyObject* const argument = PyTuple_GET_ITEM(held->args, 0);
     PyTuple_SET_ITEM(held->args, 0, Py_None);
+#if PY_VERSION_HEX >= 0x030E0000
+    reinterpret_cast<PyTupleObject*>(held->args)->ob_hash = -1; // a tracer may have asked for it
+#endif
     held->suppress_context = 0;
     if (held->traceback != nullptr || held->context != nullptr || held->cause != nullptr || held->notes != nullptr ||
         held->dict != nullptr) [[unlikely]] {
@@ -130,8 +141,9 @@ inline void release_stop_iteration(PyObject* self) noexcept {
     }
 }
 
-#else // nothing takes results from one, or nobody can know who else looks at it
+#else // nothing takes results from one, or another thread may look at it
 
+inline bool dies_with_await(PyObject*) noexcept { return false; }
 inline void raise_kept_stop_iteration(PyObject*, PyObject* value) noexcept { raise_stop_iteration(value); }
 inline void release_stop_iteration(PyObject*) noexcept {}
 
