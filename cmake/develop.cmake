@@ -35,7 +35,7 @@ endfunction()
 file(GLOB_RECURSE ISTHMUS_HEADERS CONFIGURE_DEPENDS
      RELATIVE ${PROJECT_SOURCE_DIR}/include/isthmus ${PROJECT_SOURCE_DIR}/include/isthmus/*.hpp)
 # Asio, standalone, is for those who use it.
-find_path(ISTHMUS_ASIO_INCLUDE asio/experimental/as_tuple.hpp) # 1.22 is the first that has it
+find_path(ISTHMUS_ASIO_INCLUDE NAMES asio/as_tuple.hpp asio/experimental/as_tuple.hpp) # the latter from 1.22 on
 if(NOT ISTHMUS_ASIO_INCLUDE)
   message(STATUS "Asio was not found, so what needs it is neither built nor tested (Debian: libasio-dev)")
   list(FILTER ISTHMUS_HEADERS EXCLUDE REGEX "^(python/)?asio(/.*|\\.hpp)")

@@ -9,9 +9,16 @@
 
 #include <asio/bind_executor.hpp>
 #include <asio/detached.hpp>
-#include <asio/experimental/as_tuple.hpp>
 #include <asio/io_context.hpp>
 #include <asio/steady_timer.hpp>
+
+#if __has_include(<asio/as_tuple.hpp>)
+#include <asio/as_tuple.hpp>
+using asio::as_tuple;
+#else // before 1.24
+#include <asio/experimental/as_tuple.hpp>
+using asio::experimental::as_tuple;
+#endif
 
 #if defined(AWAIT_IN_PLAIN)
 isthmus::coroutine<> wait(asio::steady_timer& timer) {
@@ -32,9 +39,9 @@ isthmus::task<int> count() { co_return 1; }
 
 isthmus::task<> wait_elsewhere(asio::steady_timer& timer, asio::io_context& other) {
 #if defined(BIND_OUTSIDE)
-    co_await timer.async_wait(asio::bind_executor(other, asio::experimental::as_tuple(isthmus::asio::use_coroutine)));
+    co_await timer.async_wait(asio::bind_executor(other, as_tuple(isthmus::asio::use_coroutine)));
 #else
-    co_await timer.async_wait(asio::experimental::as_tuple(asio::bind_executor(other, isthmus::asio::use_coroutine)));
+    co_await timer.async_wait(as_tuple(asio::bind_executor(other, isthmus::asio::use_coroutine)));
 #endif
 }
 

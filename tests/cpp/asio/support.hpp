@@ -7,7 +7,11 @@
 #include <isthmus/asio.hpp>
 
 #include <asio.hpp>
+#if __has_include(<asio/as_tuple.hpp>)
+#include <asio/as_tuple.hpp>
+#else
 #include <asio/experimental/as_tuple.hpp>
+#endif
 #include <asio/experimental/awaitable_operators.hpp>
 
 #include <atomic>
@@ -25,6 +29,12 @@ using namespace std::chrono_literals;
 using asio::local::stream_protocol;
 using isthmus::task;
 using isthmus::asio::use_coroutine;
+
+#if __has_include(<asio/as_tuple.hpp>)
+using asio::as_tuple;
+#else // before 1.24
+using asio::experimental::as_tuple;
+#endif
 
 /// Two sockets that are connected.
 template <class Executor>

@@ -95,8 +95,7 @@ TEST(UseCoroutine, GivesErrorsAsValuesOrExceptions) {
 
 task<int> read_from_closed(stream_protocol::socket socket) {
     char byte[1];
-    const auto [error, size] =
-        co_await asio::async_read(socket, asio::buffer(byte), asio::experimental::as_tuple(use_coroutine));
+    const auto [error, size] = co_await asio::async_read(socket, asio::buffer(byte), as_tuple(use_coroutine));
     EXPECT_EQ(size, 0U);
     co_return error == asio::error::eof ? 1 : 0;
 }
@@ -272,7 +271,7 @@ TEST(UseCoroutine, IsInitiatedCancelledAndCompletedOnItsBoundExecutor) {
     EXPECT_TRUE(isthmus::run(all_there(place, bound)));
     asio::io_context io; // which drives the task
     EXPECT_TRUE(run_on(io, all_there(place, bound)));
-    EXPECT_TRUE(run_on(io, all_there(place, asio::experimental::as_tuple(bound))));
+    EXPECT_TRUE(run_on(io, all_there(place, as_tuple(bound))));
     EXPECT_TRUE(run_on(io, all_there(place, asio::bind_executor(other.io, use_coroutine.as_tuple()))));
 }
 
