@@ -8,7 +8,11 @@ import time
 # A module of each kind, with one function and with eleven: the first one brings the headers in.
 FUNCTION = "int f{0}(int value) {{ return value + {0}; }}"
 COROUTINE = "isthmus::py::coroutine<int> f{0}(int value) {{ co_return value + {0}; }}"
-KINDS = {"function": ("", FUNCTION), "coroutine": ("#include <isthmus/nanobind.hpp>\n", COROUTINE)}
+KINDS = {
+    "function": ("", FUNCTION),
+    "coroutine": ("#include <isthmus/nanobind/coroutine.hpp>\n", COROUTINE),
+    "coroutine, all headers": ("#include <isthmus/nanobind.hpp>\n", COROUTINE),
+}
 NUMBERS = (1, 11)
 
 

@@ -186,7 +186,7 @@ enum class misuse : unsigned char {
 
 /// Calls `use` with the error object for `code`, about a coroutine or generator.
 template <class Use>
-decltype(auto) with_misuse(misuse code, frame_kind kind, Use&& use) {
+ISTHMUS_COLD decltype(auto) with_misuse(misuse code, frame_kind kind, Use&& use) {
     switch (code) {
     case misuse::send_to_unstarted:
         return use(send_to_unstarted(kind));
@@ -209,11 +209,11 @@ decltype(auto) with_misuse(misuse code, frame_kind kind, Use&& use) {
     return use(already_finished());
 }
 
-inline std::exception_ptr make_misuse(misuse code, frame_kind kind = frame_kind::coroutine) noexcept {
+ISTHMUS_COLD inline std::exception_ptr make_misuse(misuse code, frame_kind kind = frame_kind::coroutine) noexcept {
     return with_misuse(code, kind, [](auto error) { return std::make_exception_ptr(error); });
 }
 
-[[noreturn]] inline void throw_misuse(misuse code, frame_kind kind = frame_kind::coroutine) {
+[[noreturn]] ISTHMUS_COLD inline void throw_misuse(misuse code, frame_kind kind = frame_kind::coroutine) {
     std::rethrow_exception(make_misuse(code, kind));
 }
 

@@ -6,11 +6,11 @@
 #include "detail/generator_iterator.hpp"
 #include "detail/generator_promise.hpp"
 #include "detail/resumable.hpp"
+#include "detail/standard.hpp"
 #include "yield_from.hpp"
 
 #include <coroutine>
 #include <iterator>
-#include <ranges>
 #include <type_traits>
 
 namespace isthmus::inline v1 {

@@ -9,6 +9,7 @@
 #include "coroutine.hpp"
 #include "errors.hpp"
 #include "event.hpp"
+#include "exception_group.hpp"
 #include "from_awaitable.hpp"
 #include "from_generator.hpp"
 #include "generator.hpp"

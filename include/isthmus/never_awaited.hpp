@@ -30,7 +30,7 @@ namespace detail {
 
 ISTHMUS_EXPORT inline constinit std::atomic<never_awaited_hook> current_never_awaited_hook{nullptr};
 
-ISTHMUS_NOINLINE inline void report_never_awaited(const std::source_location& function) noexcept {
+ISTHMUS_COLD ISTHMUS_NOINLINE inline void report_never_awaited(const std::source_location& function) noexcept {
     const std::string_view name = plain_name(function.function_name());
     if (const never_awaited_hook hook = current_never_awaited_hook.load(std::memory_order_acquire)) {
         try {

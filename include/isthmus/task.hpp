@@ -93,10 +93,10 @@ public:
 
     virtual clock::time_point now() const { return clock::now(); }
     /// Calls `wake` when it is `when`, unless `timer` is forgotten before. Throws unsupported_operation.
-    virtual void wake_at(clock::time_point when, registration& timer, waker wake);
+    inline virtual void wake_at(clock::time_point when, registration& timer, waker wake);
     /// Calls `wake` when `descriptor` is ready or in error, unless `watched` is forgotten before. Throws
     /// unsupported_operation.
-    virtual void wake_when(int descriptor, io_event event, registration& watched, waker wake);
+    inline virtual void wake_when(int descriptor, io_event event, registration& watched, waker wake);
     /// How operations wait for another thread where they must, which is when they are destroyed. A driver that holds
     /// what that thread may need, as Python's GIL, gives it up meanwhile. May be kept longer than the reactor.
     virtual detail::blocking_call blocking() const noexcept { return detail::just_block; }

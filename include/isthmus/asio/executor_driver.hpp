@@ -41,7 +41,7 @@ public:
         return waker(shared_from_this(), ++turn_);
     }
     /// Posts to the executor that the task goes on.
-    void wake(std::uint64_t turn) noexcept override;
+    inline void wake(std::uint64_t turn) noexcept override;
     /// Posts to the executor that isthmus::cancelled is thrown into the task.
     void cancel();
 
@@ -99,7 +99,7 @@ public:
     void remove(executor_driver& driver) noexcept;
 
 private:
-    void shutdown() noexcept override;
+    inline void shutdown() noexcept override;
 
     std::mutex lock_;
     executor_driver* first_ = nullptr;

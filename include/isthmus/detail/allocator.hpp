@@ -5,10 +5,10 @@
 
 #include "promise.hpp"
 
+#include <concepts>
 #include <coroutine>
 #include <cstddef>
 #include <memory>
-#include <memory_resource>
 #include <new>
 #include <tuple>
 
@@ -27,9 +27,31 @@ struct frame_allocator {
     };
     using type = typename std::allocator_traits<Allocator>::template rebind_alloc<unit>;
 };
+/// std::pmr::polymorphic_allocator, for a std::pmr::memory_resource and what has the same functions: whoever has none
+/// need not include the header.
+template <class T, class Resource>
+class resource_allocator {
+public:
+    using value_type = T;
+    resource_allocator(Resource* from) noexcept : resource_(from) {}
+
+    T* allocate(std::size_t count) { return static_cast<T*>(resource_->allocate(count * sizeof(T), alignof(T))); }
+    void deallocate(T* memory, std::size_t count) noexcept {
+        resource_->deallocate(memory, count * sizeof(T), alignof(T));
+    }
+
+private:
+    Resource* resource_;
+};
 template <class Resource>
-    requires std::is_convertible_v<Resource*, std::pmr::memory_resource*>
-struct frame_allocator<Resource*> : frame_allocator<std::pmr::polymorphic_allocator<>> {};
+concept memory_resource = requires(Resource& resource, void* memory, std::size_t size) {
+    { resource.allocate(size, size) } -> std::same_as<void*>;
+    resource.deallocate(memory, size, size);
+};
+template <memory_resource Resource>
+struct frame_allocator<Resource*> {
+    using type = resource_allocator<frame_allocator<std::allocator<char>>::unit, Resource>;
+};
 
 /// Frames from the user's allocator, parameter number `Index`, of which a copy is kept behind the frame. The parameters
 /// are the class's and not operator new's own, and nothing is inlined: g++ takes a template for a mismatch of new and

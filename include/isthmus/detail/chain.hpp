@@ -208,6 +208,10 @@ inline void native_link::advance(activation& step) noexcept {
             return;
         }
     }
+    refuse_child(step, is_gone);
+}
+
+ISTHMUS_COLD ISTHMUS_NOINLINE inline void native_link::refuse_child(activation& step, bool is_gone) noexcept {
     // What was thrown in is dropped with the step that was refused (5.10, 5.11), but a finished generator raises it,
     // and is no error otherwise (15.7).
     const bool generator_ended = is_gone && child_kind == frame_kind::generator;

@@ -13,9 +13,12 @@
 #if defined(__GNUC__)
 #define ISTHMUS_NOINLINE __attribute__((noinline))
 #define ISTHMUS_ALWAYS_INLINE __attribute__((always_inline))
+// Errors, introspection, and what is done once: small code, that is apart from the rest and soon compiled.
+#define ISTHMUS_COLD __attribute__((cold))
 #else
 #define ISTHMUS_NOINLINE
 #define ISTHMUS_ALWAYS_INLINE
+#define ISTHMUS_COLD
 #endif
 
 // Recycled frames would hide a use-after-free from AddressSanitizer, so it sees every allocation.

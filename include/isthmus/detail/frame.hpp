@@ -232,9 +232,10 @@ struct native_link : delegate {
         told = translates() ? ends::all : ends::errors;
     }
 
-    void advance(activation& step) noexcept override;
-    std::exception_ptr close() noexcept override;
-    void destroy_awaited() noexcept override;
+    // Inline from here on: otherwise the vtable, and with it the whole chain, is put into each object file.
+    inline void advance(activation& step) noexcept override;
+    inline std::exception_ptr close() noexcept override;
+    inline void destroy_awaited() noexcept override;
     frame* awaited_frame() const noexcept override { return child; }
     const frame* next_level() const noexcept final { return attached ? child : nullptr; }
     std::string awaited_type() const override {
@@ -242,7 +243,11 @@ struct native_link : delegate {
     }
     /// The child, part of a chain that is being closed, was resumed by `step` to end. Takes what came of that; returns
     /// the error for `parent`, null if there is none.
-    virtual std::exception_ptr take_closed(frame& closed, activation& step) noexcept;
+    inline virtual std::exception_ptr take_closed(frame& closed, activation& step) noexcept;
+
+private:
+    /// For advance(): the child cannot be resumed. `parent` is, to raise `failure`, unless it passes errors.
+    void refuse_child(activation& step, bool is_gone) noexcept;
 };
 
 /// A delegate that keeps the error which what is awaited has ended in.

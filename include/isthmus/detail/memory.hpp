@@ -66,7 +66,7 @@ struct frame_cache_end {
     }
 };
 
-ISTHMUS_NOINLINE inline frame_cache& make_frame_cache() noexcept {
+ISTHMUS_COLD ISTHMUS_NOINLINE inline frame_cache& make_frame_cache() noexcept {
     if (frame_cache* const made = new (std::nothrow) frame_cache) {
         this_thread_cache = made;
         static thread_local frame_cache_end end;

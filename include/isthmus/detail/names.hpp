@@ -16,7 +16,7 @@ namespace isthmus::inline v1::detail {
 /// The name of a function without its return type, namespaces' template arguments and parameters:
 /// "isthmus::py::coroutine<int> db::Connection::fetch(std::string)" is "db::Connection::fetch". Of a member of a local
 /// class, that class and the member. In the body of a coroutine g++ says "void fetch(fetch(int)::_Z5fetchi.Frame*)".
-constexpr std::string_view plain_name(std::string_view function) noexcept {
+ISTHMUS_COLD constexpr std::string_view plain_name(std::string_view function) noexcept {
     if (function.ends_with(".Frame*)")) {
         int open = 1;
         std::size_t begin = function.size() - 1; // of the parameters
@@ -54,7 +54,7 @@ constexpr std::string_view plain_name(std::string_view function) noexcept {
 }
 
 /// The name of a type as it is written in C++, where the compiler's runtime can tell.
-inline std::string type_name(const std::type_info& type) {
+ISTHMUS_COLD inline std::string type_name(const std::type_info& type) {
 #if defined(__GNUC__)
     int status = 0;
     const std::unique_ptr<char, decltype(&std::free)> text(abi::__cxa_demangle(type.name(), nullptr, nullptr, &status),

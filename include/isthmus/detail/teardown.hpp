@@ -191,13 +191,20 @@ inline void destroy_chain(frame& root, activation& busy) noexcept {
     destroy(root);
 }
 
+inline void discard(frame* const& place) noexcept;
+
+/// discard() on a thread that has no cache.
+ISTHMUS_COLD ISTHMUS_NOINLINE inline void discard_without_cache(frame* const& place) noexcept {
+    const temporary_frame_cache meanwhile;
+    discard(place);
+}
+
 /// Ends the life of a frame, unless `place` is null by now (12.1: destructors run, nothing is thrown). A running one
 /// cannot be destroyed yet; whoever drives it does so afterwards, if its coroutine object is gone.
 inline void discard(frame* const& place) noexcept {
     frame_cache& cache = frame_cache::of_this_thread();
     if (cache.retired) [[unlikely]] {
-        const temporary_frame_cache meanwhile;
-        discard(place);
+        discard_without_cache(place);
         return;
     }
     activation busy;

@@ -17,7 +17,7 @@ namespace isthmus::inline v1::py::detail {
 
 /// The name of a C++ function in Python: without its namespaces and class, which C++ cannot tell apart. Null with an
 /// exception set if it cannot be made.
-inline object function_name(const std::source_location& function) noexcept {
+ISTHMUS_COLD inline object function_name(const std::source_location& function) noexcept {
     std::string_view name = isthmus::detail::plain_name(function.function_name());
     if (const std::size_t scope = name.rfind("::"); scope != std::string_view::npos) {
         name.remove_prefix(scope + 2);
@@ -27,7 +27,7 @@ inline object function_name(const std::source_location& function) noexcept {
 
 /// A line table by which all instructions are in one line, `delta` lines after the first one of the function; see
 /// CPython's InternalDocs/code_objects.md.
-inline object line_table(int delta, Py_ssize_t instructions) noexcept {
+ISTHMUS_COLD inline object line_table(int delta, Py_ssize_t instructions) noexcept {
     constexpr Py_ssize_t entry_limit = 8; // instructions
     constexpr unsigned no_columns = 0x80 | (13U << 3);
     char table[64];
@@ -47,7 +47,7 @@ inline object line_table(int delta, Py_ssize_t instructions) noexcept {
 }
 
 /// The code object of the function that is defined by `source`, Python code. Null with an exception set if that fails.
-inline object compile_function(const char* source) noexcept {
+ISTHMUS_COLD inline object compile_function(const char* source) noexcept {
     const object module = object::steal(Py_CompileString(source, "isthmus", Py_file_input));
     const object constants = object::steal(module ? PyObject_GetAttrString(module.ptr(), "co_consts") : nullptr);
     object function;
@@ -61,8 +61,8 @@ inline object compile_function(const char* source) noexcept {
 
 /// A code object that does what `pattern` does and has the name and file of a C++ function, all of it in one line of
 /// that. Null with an exception set if it cannot be made.
-inline object code_like(PyObject* pattern, const std::source_location& function, std::uint32_t line,
-                        int flags) noexcept {
+ISTHMUS_COLD inline object code_like(PyObject* pattern, const std::source_location& function, std::uint32_t line,
+                                     int flags) noexcept {
     const std::uint32_t first = function.line();
     const object bytecode = object::steal(PyCode_GetCode(reinterpret_cast<PyCodeObject*>(pattern)));
     const object replace = object::steal(bytecode ? PyObject_GetAttrString(pattern, "replace") : nullptr);
@@ -80,7 +80,7 @@ inline object code_like(PyObject* pattern, const std::source_location& function,
 }
 
 /// What the code objects are made from. Borrowed; null with an exception set if it cannot be made.
-inline PyObject* code_template(interpreter_state& state) noexcept {
+ISTHMUS_COLD inline PyObject* code_template(interpreter_state& state) noexcept {
     if (PyObject* const found = state.code_template.load(std::memory_order_acquire)) {
         return found;
     }
@@ -95,7 +95,7 @@ inline constexpr int awaitable_generator_flags = generator_flags | CO_ITERABLE_C
 
 /// The name of the extension module that has this address, which is one in its shared object. Null, with no exception
 /// set, if it is in none.
-inline object module_of(const void* address) noexcept {
+ISTHMUS_COLD inline object module_of(const void* address) noexcept {
     Dl_info found{};
     PyObject* const loaded = PySys_GetObject("modules"); // PyImport_GetModuleDict() ends a process that is at its end
     if (::dladdr(address, &found) == 0 || found.dli_fname == nullptr || loaded == nullptr || !PyDict_Check(loaded)) {
@@ -119,8 +119,8 @@ inline object module_of(const void* address) noexcept {
 
 /// What is shown of a line of a C++ coroutine function: the code object, and the globals of frames. Kept by the
 /// interpreter's state, until thousands of others were asked for. Null with an exception set if it cannot be made.
-inline object place_for(interpreter_state& state, const std::source_location& function, std::uint32_t line,
-                        int flags) noexcept {
+ISTHMUS_COLD inline object place_for(interpreter_state& state, const std::source_location& function, std::uint32_t line,
+                                     int flags) noexcept {
     constexpr Py_ssize_t limit = 4096;
     PyObject* places = state.places.load(std::memory_order_acquire);
     if (places == nullptr) {

@@ -2,13 +2,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "../detail/standard.hpp"
 #include "error.hpp"
 
 #include <concepts>
-#include <functional>
 #include <limits>
 #include <optional>
-#include <ranges>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -150,9 +149,9 @@ struct borrows<const T> : borrows<T> {};
 template <template <class...> class Holder, class... Held>
     requires(!enable_borrowed<Holder<Held...>> && is_standard<Holder<Held...>>())
 struct borrows<Holder<Held...>> : std::bool_constant<(borrows<Held>::value || ...)> {};
-// What a function takes or returns is not held by it.
-template <class R, class... Args>
-struct borrows<std::function<R(Args...)>> : std::false_type {};
+// What a function takes or returns is not held by it: std::function and its like.
+template <template <class> class Function, class R, class... Args>
+struct borrows<Function<R(Args...)>> : std::false_type {};
 template <>
 struct borrows<void> : std::false_type {};
 

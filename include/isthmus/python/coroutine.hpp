@@ -126,7 +126,7 @@ template <class Return, class Binding>
 inline constexpr coroutine_operations operations{take_result<Return, Binding>, Binding::translate};
 
 /// Throws a TypeError.
-[[noreturn]] ISTHMUS_NOINLINE inline void refuse_borrowing(frame_kind kind) {
+[[noreturn]] ISTHMUS_COLD ISTHMUS_NOINLINE inline void refuse_borrowing(frame_kind kind) {
     throw error(PyExc_TypeError,
                 text_for(kind,
                          "a C++ coroutine that takes a parameter by reference, pointer or view cannot become a Python "
@@ -135,7 +135,7 @@ inline constexpr coroutine_operations operations{take_result<Return, Binding>, B
                          "object, since it outlives the call: take the parameter by value"));
 }
 /// Throws a TypeError if what has started is not at rest, or is part of another's chain.
-ISTHMUS_NOINLINE inline void require_own_rest(frame& started) {
+ISTHMUS_COLD ISTHMUS_NOINLINE inline void require_own_rest(frame& started) {
     if (started.attached() || isthmus::detail::is_running(started)) {
         throw error(PyExc_TypeError,
                     text_for(started.kind,

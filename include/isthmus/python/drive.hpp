@@ -88,7 +88,8 @@ inline void deallocate_memory(PyObject* self) noexcept {
 }
 
 /// Raises what has left a finished frame, and destroys it.
-ISTHMUS_NOINLINE inline void finish_failed(coroutine_object& self, frame& f, traceback_recorder& traceback) noexcept {
+ISTHMUS_COLD ISTHMUS_NOINLINE inline void finish_failed(coroutine_object& self, frame& f,
+                                                        traceback_recorder& traceback) noexcept {
     const std::exception_ptr error = std::move(f.error);
     isthmus::detail::destroy_finished(f);
     self.more.drop_keep_alive();
@@ -132,7 +133,7 @@ ISTHMUS_NOINLINE inline PySendResult settle_yield(coroutine_object& self, frame&
 }
 
 /// Nothing was resumed: the error that is the driver's.
-ISTHMUS_NOINLINE inline PySendResult settle_refused(activation& step) noexcept {
+ISTHMUS_COLD ISTHMUS_NOINLINE inline PySendResult settle_refused(activation& step) noexcept {
     set_from_exception(std::exchange(step.leaf->error, nullptr), nullptr);
     return PYGEN_ERROR;
 }
@@ -165,11 +166,17 @@ ISTHMUS_ALWAYS_INLINE inline PySendResult settle(coroutine_object& self, frame& 
     return settle(self, f, step, step.traceback, result);
 }
 
+/// The same, as a call: for steps that are no loop's everyday.
+ISTHMUS_NOINLINE inline PySendResult settle_by_call(coroutine_object& self, frame& f, activation& step,
+                                                    traceback_recorder& traceback, PyObject** result) noexcept {
+    return settle(self, f, step, traceback, result);
+}
+
 /// What a step has given that was to close the coroutine (6). A new reference, or null with an exception set.
 inline PyObject* settle_closed(coroutine_object& self, frame& f, activation& step,
                                traceback_recorder& traceback) noexcept {
     PyObject* result = nullptr;
-    switch (settle(self, f, step, traceback, &result)) {
+    switch (settle_by_call(self, f, step, traceback, &result)) {
     case PYGEN_NEXT:
         Py_DECREF(result);
         set_misuse(misuse::ignored_generator_exit, self.operations->kind);
@@ -243,6 +250,11 @@ ISTHMUS_ALWAYS_INLINE inline PySendResult send(PyObject* object_self, PyObject* 
     }
     isthmus::detail::run_step(f, step);
     return settle(self, f, step, result);
+}
+
+/// The same, as a call.
+ISTHMUS_NOINLINE inline PySendResult am_send(PyObject* self, PyObject* value, PyObject** result) noexcept {
+    return send(self, value, result);
 }
 
 /// What is sent to a generator, converted; null for None. False, with the exception set, if it is refused.
@@ -322,7 +334,7 @@ inline PySendResult throw_(PyObject* object_self, object exception, PyObject** r
     }
     const std::exception_ptr error = to_exception_ptr(std::move(exception));
     isthmus::detail::throw_step(f, step, error);
-    return settle(self, f, step, result);
+    return settle_by_call(self, f, step, step.traceback, result);
 }
 
 /// close() (6). A new reference, or null with an exception set.

@@ -62,7 +62,7 @@ private:
 };
 
 /// `str(exception)` with its type's name, as the last line of a traceback.
-inline std::string describe(PyObject* exception) {
+ISTHMUS_COLD inline std::string describe(PyObject* exception) {
     const saved_error outer;
     std::string text = Py_TYPE(exception)->tp_name;
     const object str = object::steal(PyObject_Str(exception));
@@ -93,7 +93,7 @@ class ISTHMUS_EXPORT base_exception {
 public:
     /// Wraps an exception instance; throws isthmus::type_error if `value` is anything else, or null. `at` is where it
     /// is raised, for the traceback.
-    explicit base_exception(object value, std::source_location at = std::source_location::current())
+    ISTHMUS_COLD explicit base_exception(object value, std::source_location at = std::source_location::current())
         : shared_(std::make_shared<payload>(
               detail::require_exception(std::move(value), PyExc_BaseException,
                                         "isthmus: py::base_exception needs an instance of BaseException"),
@@ -112,12 +112,12 @@ public:
         return PyErr_GivenExceptionMatches(value().ptr(), type) != 0;
     }
     /// Makes it Python's current exception.
-    void restore() const noexcept {
+    ISTHMUS_COLD void restore() const noexcept {
         detail::check_gil("py::base_exception::restore()");
         detail::set_raised(value());
     }
     /// "Type: text". Made at the first call with the GIL; without it the text says so.
-    const char* message() const noexcept {
+    ISTHMUS_COLD const char* message() const noexcept {
         try {
             {
                 const std::lock_guard guard(shared_->lock);
@@ -156,7 +156,7 @@ class ISTHMUS_EXPORT error : public base_exception, public std::exception {
 public:
     /// Wraps an instance of Exception, and throws isthmus::type_error if `value` is anything else; use throw_raised()
     /// where its type is not known.
-    explicit error(object value, std::source_location at = std::source_location::current())
+    ISTHMUS_COLD explicit error(object value, std::source_location at = std::source_location::current())
         : base_exception(detail::require_exception(std::move(value), PyExc_Exception,
                                                    "isthmus: py::error needs an instance of Exception"),
                          at) {}
@@ -166,7 +166,7 @@ public:
     const char* what() const noexcept override { return message(); }
 
 private:
-    static object make(PyObject* type, const char* text) {
+    ISTHMUS_COLD static object make(PyObject* type, const char* text) {
         detail::check_gil("making a py::error");
         const detail::saved_error outer;
         PyErr_SetString(type, text);
@@ -190,7 +190,7 @@ public:
 };
 
 /// Whether `raised` is an instance of a class that a module, if it is imported, has under that name.
-inline bool is_instance_of(PyObject* raised, const char* module, const char* name) noexcept {
+ISTHMUS_COLD inline bool is_instance_of(PyObject* raised, const char* module, const char* name) noexcept {
     const saved_error outer;
     const object text = object::steal(PyUnicode_FromString(module));
     const object imported = object::steal(text ? PyImport_GetModule(text.ptr()) : nullptr);
@@ -202,7 +202,7 @@ inline bool is_instance_of(PyObject* raised, const char* module, const char* nam
 
 /// Calls `use` with the C++ exception object for a Python exception.
 template <class Use>
-decltype(auto) with_exception(object raised, const std::source_location& at, Use&& use) {
+ISTHMUS_COLD decltype(auto) with_exception(object raised, const std::source_location& at, Use&& use) {
     if (PyErr_GivenExceptionMatches(raised.ptr(), PyExc_Exception)) {
         return use(error(std::move(raised), at));
     }
@@ -217,7 +217,7 @@ decltype(auto) with_exception(object raised, const std::source_location& at, Use
 }
 
 /// The C++ exception for a Python exception instance, which came from Python or is raised `at` a place in C++.
-inline std::exception_ptr to_exception_ptr(object raised, const std::source_location& at = {}) noexcept {
+ISTHMUS_COLD inline std::exception_ptr to_exception_ptr(object raised, const std::source_location& at = {}) noexcept {
     return with_exception(std::move(raised), at,
                           [](auto exception) { return std::make_exception_ptr(std::move(exception)); });
 }
@@ -225,7 +225,7 @@ inline std::exception_ptr to_exception_ptr(object raised, const std::source_loca
 } // namespace detail
 
 /// Throws Python's current exception as a C++ one. Needs the GIL, and a current exception. `at` is for the traceback.
-[[noreturn]] inline void throw_raised(std::source_location at = std::source_location::current()) {
+[[noreturn]] ISTHMUS_COLD inline void throw_raised(std::source_location at = std::source_location::current()) {
     detail::check_gil("py::throw_raised()");
     object raised = detail::take_raised();
     if (!raised) {
@@ -244,8 +244,8 @@ inline object checked(PyObject* result, std::source_location at = std::source_lo
 }
 
 /// `raise exception from cause`: C++ sets neither `__context__` nor `__cause__` by itself. Needs the GIL.
-[[noreturn]] inline void raise_from(const base_exception& exception, const base_exception& cause,
-                                    std::source_location at = std::source_location::current()) {
+[[noreturn]] ISTHMUS_COLD inline void raise_from(const base_exception& exception, const base_exception& cause,
+                                                 std::source_location at = std::source_location::current()) {
     detail::check_gil("py::raise_from()");
     PyException_SetCause(exception.value().ptr(), Py_NewRef(cause.value().ptr()));
     PyException_SetContext(exception.value().ptr(), Py_NewRef(cause.value().ptr()));

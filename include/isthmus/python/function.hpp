@@ -75,7 +75,7 @@ inline PyObject* get_attribute(PyObject* self, PyObject* name) noexcept {
     }
     return PyObject_GetAttr(function.callable, name);
 }
-inline int set_attribute(PyObject* self, PyObject* name, PyObject* value) noexcept {
+ISTHMUS_COLD inline int set_attribute(PyObject* self, PyObject* name, PyObject* value) noexcept {
     if (!is_forwarded(name) || value == nullptr) {
         return PyObject_GenericSetAttr(self, name, value);
     }
@@ -89,7 +89,7 @@ inline int set_attribute(PyObject* self, PyObject* name, PyObject* value) noexce
 }
 
 /// Pickled by its name, as functions are.
-inline PyObject* reduce_function(PyObject* self, PyObject*) noexcept {
+ISTHMUS_COLD inline PyObject* reduce_function(PyObject* self, PyObject*) noexcept {
     return PyObject_GetAttrString(self, "__qualname__");
 }
 
@@ -123,10 +123,11 @@ inline void deallocate_function(PyObject* self) noexcept {
     Py_DECREF(type);
 }
 
-inline PyGetSetDef attribute_of_model(const char* name) noexcept {
+constexpr PyGetSetDef attribute_of_model(const char* name) noexcept {
     return {name, get_of_model, nullptr, nullptr, const_cast<char*>(name)};
 }
 
+template <class = void>
 inline PyGetSetDef function_attributes[] = {
     // isinstance(f, types.FunctionType), which Starlette and pytest ask; type() tells the truth.
     {"__class__",
@@ -145,6 +146,7 @@ inline PyGetSetDef function_attributes[] = {
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
 
+template <class = void>
 inline PyMemberDef function_members[] = {
     {"__vectorcalloffset__", member_size_type, offsetof(function_object, vectorcall), member_read_only, nullptr},
     {"__dictoffset__", member_size_type, offsetof(function_object, dictionary), member_read_only, nullptr},
@@ -152,21 +154,22 @@ inline PyMemberDef function_members[] = {
     {nullptr, 0, 0, 0, nullptr},
 };
 
+template <class = void>
 inline PyMethodDef function_methods[] = {
     {"__reduce__", reduce_function, METH_NOARGS, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };
 
 /// The type for functions of that name; `binds`: as attributes of a class they are methods.
-inline object make_function_type(const char* name, bool binds) {
+ISTHMUS_COLD inline object make_function_type(const char* name, bool binds) {
     PyType_Slot slots[] = {
         {Py_tp_call, slot(PyVectorcall_Call)},
         {Py_tp_repr, slot(+[](PyObject* self) { return PyObject_Repr(function_object::of(self).callable); })},
         {Py_tp_getattro, slot(get_attribute)},
         {Py_tp_setattro, slot(set_attribute)},
-        {Py_tp_getset, function_attributes},
-        {Py_tp_members, function_members},
-        {Py_tp_methods, function_methods},
+        {Py_tp_getset, function_attributes<>},
+        {Py_tp_members, function_members<>},
+        {Py_tp_methods, function_methods<>},
         {Py_tp_traverse, slot(traverse_function)},
         {Py_tp_clear, slot(clear_function)},
         {Py_tp_dealloc, slot(deallocate_function)},
@@ -182,7 +185,7 @@ inline object make_function_type(const char* name, bool binds) {
 
 /// The type for what stands for `callable`. nanobind's stub generator knows functions by the name of their type, so
 /// that one is the same.
-inline object function_type_for(PyTypeObject* callable, bool binds) {
+ISTHMUS_COLD inline object function_type_for(PyTypeObject* callable, bool binds) {
     std::string name = callable->tp_name;
     if (!std::string_view(name).starts_with("nanobind.")) {
         name = binds ? "isthmus.coroutine_method" : "isthmus.coroutine_function";
@@ -205,7 +208,7 @@ inline object function_type_for(PyTypeObject* callable, bool binds) {
 }
 
 /// The binding library's function in one of as_coroutine_function()'s; null if it is something else. Borrowed.
-inline PyObject* unwrap_function(PyObject* function) {
+ISTHMUS_COLD inline PyObject* unwrap_function(PyObject* function) {
     PyTypeObject* const type = Py_TYPE(function);
     const object name = checked(PyUnicode_FromString(type->tp_name));
     const object known = find_item(interpreter_state::get().function_types, name.ptr());
@@ -225,7 +228,7 @@ inline PyObject* unwrap_function(PyObject* function) {
 /// nanobind.hpp and pybind11.hpp use it; this is for functions that are made with CPython's C API: a function or a
 /// method of a class, a static or class method (which stays one). Needs the GIL. Throws py::error: a TypeError if
 /// `callable` is something else.
-inline object as_coroutine_function(const object& callable) {
+ISTHMUS_COLD inline object as_coroutine_function(const object& callable) {
     PyObject* function = callable.ptr();
     if (PyObject_TypeCheck(function, &PyStaticMethod_Type) || PyObject_TypeCheck(function, &PyClassMethod_Type)) {
         const object inner = py::as_coroutine_function(checked(PyObject_GetAttrString(function, "__func__")));

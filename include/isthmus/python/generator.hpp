@@ -4,6 +4,7 @@
 
 #include "../from_generator.hpp"
 #include "coroutine.hpp"
+#include "generator_members.hpp"
 
 #include <memory>
 #include <type_traits>
@@ -48,7 +49,7 @@ inline constexpr coroutine_operations generator_operations{
 template <bool Awaitable, class Binding, class Yield, class Send, class Return>
 object adopt_generator(generator<Yield, Send, Return>& source, object keep_alive, int policy) {
     interpreter_state& state = interpreter_state::get();
-    return adopt(source, state, state.generator_type, generator_operations<Yield, Send, Return, Awaitable, Binding>,
+    return adopt(source, state, generator_type(state), generator_operations<Yield, Send, Return, Awaitable, Binding>,
                  std::move(keep_alive), policy);
 }
 

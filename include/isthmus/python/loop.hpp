@@ -30,9 +30,11 @@ public:
 
     /// The queue of the running loop. The first call gives the loop a reader, as the loop's own wake-up is one: it
     /// stays until the loop is closed. Throws what adding a reader raises.
+    template <class = void> // see trio.hpp
     static std::shared_ptr<completion_queue> of(const event_loop& loop);
 
     /// What tasks on the loop, which runs, are lent. Throws what adding a reader raises, and std::system_error.
+    template <class = void>
     reactor& lent(const event_loop& loop);
     /// Whether this thread calls wakers for the loop just now: then it has the GIL, and need not wake it.
     bool dispatches_here() const noexcept {
@@ -77,6 +79,7 @@ private:
     };
 
     static known_loops& known();
+    template <class = void>
     static std::shared_ptr<completion_queue> make(const event_loop& loop);
 
     /// Calls `use` with each queued result, oldest first, and lets go of it.
@@ -106,7 +109,10 @@ private:
         queue->take_all([](pending_result& result) { result.deliver(); });
         Py_RETURN_NONE;
     }
-    static inline PyMethodDef drain_method{"isthmus_completions", drain, METH_NOARGS, nullptr};
+    static PyMethodDef* drain_method() noexcept {
+        static PyMethodDef method{"isthmus_completions", drain, METH_NOARGS, nullptr};
+        return &method;
+    }
 
     static PyObject* dispatch(PyObject* capsule, PyObject*) noexcept {
         const object alive = object::borrow(capsule);
@@ -116,8 +122,12 @@ private:
         queue->dispatching_.store(std::thread::id(), std::memory_order_relaxed);
         Py_RETURN_NONE;
     }
-    static inline PyMethodDef dispatch_method{"isthmus_reactor", dispatch, METH_NOARGS, nullptr};
+    static PyMethodDef* dispatch_method() noexcept {
+        static PyMethodDef method{"isthmus_reactor", dispatch, METH_NOARGS, nullptr};
+        return &method;
+    }
 
+    template <class = void>
     static void add_reader(const event_loop& loop, int descriptor, const object& callback) {
         if (loop.trio_task) {
             trio_add_reader(trio_if_imported(), descriptor, callback);
@@ -136,7 +146,10 @@ private:
         }
         Py_RETURN_NONE;
     }
-    static inline PyMethodDef forget_method{"isthmus_forget_loop", forget, METH_O, nullptr};
+    static PyMethodDef* forget_method() noexcept {
+        static PyMethodDef method{"isthmus_forget_loop", forget, METH_O, nullptr};
+        return &method;
+    }
 
     /// In a forked child: it cannot use its parent's queues, since they share the descriptor.
     static PyObject* forget_all(PyObject*, PyObject*) {
@@ -145,7 +158,10 @@ private:
         lock.unlock(); // destructors may run anything
         Py_RETURN_NONE;
     }
-    static inline PyMethodDef forget_all_method{"isthmus_forget_loops", forget_all, METH_NOARGS, nullptr};
+    static PyMethodDef* forget_all_method() noexcept {
+        static PyMethodDef method{"isthmus_forget_loops", forget_all, METH_NOARGS, nullptr};
+        return &method;
+    }
 
     /// At interpreter exit: what a loop that was never closed has not fetched must not outlive Python's objects.
     static PyObject* discard_all(PyObject*, PyObject*) {
@@ -158,7 +174,10 @@ private:
         }
         Py_RETURN_NONE;
     }
-    static inline PyMethodDef discard_method{"isthmus_discard_completions", discard_all, METH_NOARGS, nullptr};
+    static PyMethodDef* discard_method() noexcept {
+        static PyMethodDef method{"isthmus_discard_completions", discard_all, METH_NOARGS, nullptr};
+        return &method;
+    }
 
     std::atomic<pending_result*> head_{nullptr};
     isthmus::detail::wakeup wakeup_;
@@ -184,12 +203,12 @@ inline completion_queue::known_loops& completion_queue::known() {
     if (capsule == nullptr) {
         object loops = make_owner(new known_loops);
         // Registered before that of the thread pool, and so called after it: then its threads have given back.
-        const object function = checked(PyCFunction_New(&discard_method, nullptr));
+        const object function = checked(PyCFunction_New(discard_method(), nullptr));
         const object atexit = checked(PyImport_ImportModule("atexit"));
         checked(PyObject_CallMethod(atexit.ptr(), "register", "O", function.ptr()));
         capsule = keep_first(shared, std::move(loops));
         const object os = checked(PyImport_ImportModule("os"));
-        const object forked = checked(PyCFunction_New(&forget_all_method, nullptr));
+        const object forked = checked(PyCFunction_New(forget_all_method(), nullptr));
         const object hooks = checked(Py_BuildValue("{sO}", "after_in_child", forked.ptr()));
         const object register_hooks = checked(PyObject_GetAttrString(os.ptr(), "register_at_fork"));
         const object none = checked(PyTuple_New(0));
@@ -198,7 +217,8 @@ inline completion_queue::known_loops& completion_queue::known() {
     return *static_cast<known_loops*>(PyCapsule_GetPointer(capsule, owner_name));
 }
 
-inline std::shared_ptr<completion_queue> completion_queue::of(const event_loop& loop) {
+template <class>
+std::shared_ptr<completion_queue> completion_queue::of(const event_loop& loop) {
     known_loops& loops = known();
     {
         const std::lock_guard guard(loops.lock);
@@ -212,12 +232,13 @@ inline std::shared_ptr<completion_queue> completion_queue::of(const event_loop& 
 }
 
 /// The queue belongs to a Python object, so that it dies with the GIL whoever lets go of it last.
-inline std::shared_ptr<completion_queue> completion_queue::make(const event_loop& loop) {
+template <class>
+std::shared_ptr<completion_queue> completion_queue::make(const event_loop& loop) {
     auto owned = std::make_unique<completion_queue>();
     completion_queue* const queue = owned.get();
     const object capsule = make_owner(owned.release());
-    const object reader = checked(PyCFunction_New(&drain_method, capsule.ptr()));
-    const object forgetter = checked(PyCFunction_New(&forget_method, nullptr));
+    const object reader = checked(PyCFunction_New(drain_method(), capsule.ptr()));
+    const object forgetter = checked(PyCFunction_New(forget_method(), nullptr));
     const object reference = checked(PyWeakref_NewRef(loop.key.ptr(), forgetter.ptr()));
     std::shared_ptr<completion_queue> made(std::make_shared<object>(capsule), queue);
     queue->capsule_ = capsule.ptr();
@@ -235,10 +256,11 @@ inline std::shared_ptr<completion_queue> completion_queue::make(const event_loop
     return made;
 }
 
-inline reactor& completion_queue::lent(const event_loop& loop) {
+template <class>
+reactor& completion_queue::lent(const event_loop& loop) {
     if (!reactor_) {
         auto made = std::make_unique<loop_reactor>();
-        const object reader = checked(PyCFunction_New(&dispatch_method, capsule_));
+        const object reader = checked(PyCFunction_New(dispatch_method(), capsule_));
         add_reader(loop, made->descriptor(), reader);
         reactor_ = std::move(made);
     }

@@ -49,7 +49,7 @@ inline PyObject* next(PyObject* self) noexcept {
 /// The same for an iterator of the coroutine, which holds it.
 inline PyObject* next_of_held(PyObject* coroutine) noexcept {
     PyObject* result = nullptr;
-    const PySendResult how = send(coroutine, Py_None, &result);
+    const PySendResult how = am_send(coroutine, Py_None, &result);
     return as_next_result(how, result);
 }
 
@@ -68,7 +68,7 @@ struct throwing_step : traced_step {
 };
 
 /// The instance that throw() delivers (5.1–5.5). Null with an exception set if the arguments are wrong.
-inline object exception_argument(const throw_arguments& given) noexcept {
+ISTHMUS_COLD inline object exception_argument(const throw_arguments& given) noexcept {
     PyObject* const type = given.values[0];
     PyObject* value = given.count > 1 && given.values[1] != Py_None ? given.values[1] : nullptr;
     PyObject* traceback = given.count > 2 && given.values[2] != Py_None ? given.values[2] : nullptr;
@@ -137,7 +137,7 @@ inline bool throw_into_awaited(PyObject* object_self, const throw_arguments& giv
     }
     step.injected = &step.none_yet;
     isthmus::detail::run_step(*f, step);
-    how = settle(self, *f, step, result);
+    how = settle_by_call(self, *f, step, step.traceback, result);
     return true;
 }
 
@@ -155,7 +155,7 @@ inline bool refuses_throw(PyObject* object_self) noexcept {
 }
 #endif
 
-inline PyObject* throw_method(PyObject* self, PyObject* const* arguments, Py_ssize_t count) noexcept {
+ISTHMUS_NOINLINE inline PyObject* throw_method(PyObject* self, PyObject* const* arguments, Py_ssize_t count) noexcept {
     if (count < 1 || count > 3) {
         PyErr_Format(PyExc_TypeError, "throw expected at %s %d argument%s, got %zd", count < 1 ? "least" : "most",
                      count < 1 ? 1 : 3, count < 1 ? "" : "s", count);
@@ -202,7 +202,7 @@ inline PyObject* am_await(PyObject* object_self) noexcept {
 }
 
 /// The TypeError of `await` for an object that is not awaitable (7.2).
-inline void set_not_awaitable(PyObject* object) noexcept {
+ISTHMUS_COLD inline void set_not_awaitable(PyObject* object) noexcept {
 #if PY_VERSION_HEX >= 0x030E0000
     PyErr_Format(PyExc_TypeError, "'%.100s' object can't be awaited", Py_TYPE(object)->tp_name);
 #else
@@ -210,7 +210,7 @@ inline void set_not_awaitable(PyObject* object) noexcept {
 #endif
 }
 
-inline PyObject* refuse_pickling(PyObject* self, PyObject*) noexcept {
+ISTHMUS_COLD inline PyObject* refuse_pickling(PyObject* self, PyObject*) noexcept {
     return PyErr_Format(PyExc_TypeError, "cannot pickle '%s' object", Py_TYPE(self)->tp_name);
 }
 
@@ -250,6 +250,9 @@ inline constexpr const char* throw_doc =
     );
 inline constexpr const char* close_doc = PyDoc_STR("close() -> raise GeneratorExit inside coroutine.");
 
+// A template, as are the other tables: g++ puts a variable, with all the functions that are in it, into each object
+// file that sees it, used or not.
+template <class = void>
 inline PyMethodDef coroutine_methods[] = {
     {"send", send_method, METH_O, send_doc},
     {"throw", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(throw_method)), METH_FASTCALL, throw_doc},
@@ -266,6 +269,7 @@ inline PyMethodDef coroutine_methods[] = {
     {nullptr, nullptr, 0, nullptr},
 };
 
+template <class = void>
 inline PyMethodDef iterator_methods[] = {
     {"send", [](PyObject* self, PyObject* value) { return send_method(iterator_object::target(self), value); }, METH_O,
      send_doc},

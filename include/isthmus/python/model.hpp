@@ -121,7 +121,7 @@ def model(function, named):
 /// Makes an `async def` function with the signature of `function`, which is a binding library's, and with the names of
 /// `named`. It does nothing, and is not meant to be called: inspect reads it. Null with an exception set if it cannot
 /// be made. Needs the GIL.
-inline PyObject* make_model(PyObject* function, PyObject* named) noexcept {
+ISTHMUS_COLD inline PyObject* make_model(PyObject* function, PyObject* named) noexcept {
     try {
         interpreter_state& state = interpreter_state::get();
         PyObject* make = state.make_model.load(std::memory_order_acquire);

@@ -9,33 +9,33 @@
 
 namespace isthmus::inline v1::py::detail {
 
-inline PyObject* get_name(PyObject* self, void* = nullptr) noexcept {
+ISTHMUS_COLD inline PyObject* get_name(PyObject* self, void* = nullptr) noexcept {
     const coroutine_object& coroutine = *coroutine_object::of(self);
     PyObject* const name = coroutine.more.get(&extras::fields::name);
     return name != nullptr ? name : function_name(coroutine.where).release();
 }
 
-inline PyObject* get_qualname(PyObject* self, void* = nullptr) noexcept {
+ISTHMUS_COLD inline PyObject* get_qualname(PyObject* self, void* = nullptr) noexcept {
     const coroutine_object& coroutine = *coroutine_object::of(self);
     PyObject* const name = coroutine.more.get(&extras::fields::qualname);
     return name != nullptr ? name : function_name(coroutine.where).release();
 }
 
-inline int set_text(PyObject* self, extras::field field, PyObject* value, const char* error) noexcept {
+ISTHMUS_COLD inline int set_text(PyObject* self, extras::field field, PyObject* value, const char* error) noexcept {
     if (value == nullptr || !PyUnicode_Check(value)) {
         PyErr_SetString(PyExc_TypeError, error);
         return -1;
     }
     return coroutine_object::of(self)->more.set(field, value) ? 0 : -1;
 }
-inline int set_name(PyObject* self, PyObject* value, void*) noexcept {
+ISTHMUS_COLD inline int set_name(PyObject* self, PyObject* value, void*) noexcept {
     return set_text(self, &extras::fields::name, value, "__name__ must be set to a string object");
 }
-inline int set_qualname(PyObject* self, PyObject* value, void*) noexcept {
+ISTHMUS_COLD inline int set_qualname(PyObject* self, PyObject* value, void*) noexcept {
     return set_text(self, &extras::fields::qualname, value, "__qualname__ must be set to a string object");
 }
 
-inline PyObject* repr(PyObject* self) noexcept {
+ISTHMUS_COLD inline PyObject* repr(PyObject* self) noexcept {
     const object qualname = object::steal(get_qualname(self));
     return qualname ? PyUnicode_FromFormat("<%s object %S at %p>", Py_TYPE(self)->tp_name, qualname.ptr(),
                                            static_cast<void*>(self))
@@ -43,7 +43,7 @@ inline PyObject* repr(PyObject* self) noexcept {
 }
 
 /// The Python frames that led here, newest first, at most `depth`. Null, with no exception set, if they cannot be had.
-ISTHMUS_NOINLINE inline PyObject* capture_frames(PyThreadState* thread, int depth) noexcept {
+ISTHMUS_COLD ISTHMUS_NOINLINE inline PyObject* capture_frames(PyThreadState* thread, int depth) noexcept {
     const object entries = object::steal(PyList_New(0));
     object at = object::steal(reinterpret_cast<PyObject*>(PyThreadState_GetFrame(thread)));
     for (int i = 0; entries && at && i < depth; ++i) {

@@ -23,7 +23,6 @@
 #include "coroutine.hpp"
 
 #include <cstdint>
-#include <functional>
 #include <iterator>
 #include <type_traits>
 
@@ -159,6 +158,7 @@ inline void deallocate_body(PyObject* self) noexcept {
     Py_DECREF(type);
 }
 
+template <class = void>
 inline PyMethodDef body_methods[] = {
     {"send", send_method_of_body, METH_O, nullptr},      {"throw_next", throw_next, METH_O, nullptr},
     {"result", take_result_of_body, METH_O, nullptr},    {"__reduce__", refuse_pickling, METH_NOARGS, nullptr},
@@ -166,15 +166,16 @@ inline PyMethodDef body_methods[] = {
 };
 
 /// As of a coroutine: walks along a chain go on through it (18.11).
+template <class = void>
 inline PyGetSetDef body_attributes[] = {
     {"__name__", get_name, nullptr, nullptr, nullptr},
     {"__qualname__", get_qualname, nullptr, nullptr, nullptr},
-    {"cr_await", get<level_of_coroutine, cr_await>, nullptr, cr_await_doc, nullptr},
-    {"cr_running", get<level_of_coroutine, cr_running>, nullptr, nullptr, nullptr},
-    {"cr_suspended", get<level_of_coroutine, cr_suspended>, nullptr, nullptr, nullptr},
-    {"cr_state", get<level_of_coroutine, cr_state>, nullptr, nullptr, nullptr},
-    {"cr_frame", get<level_of_coroutine, cr_frame>, nullptr, nullptr, nullptr},
-    {"cr_code", get<level_of_coroutine, cr_code>, nullptr, nullptr, nullptr},
+    define_attribute<level_of_coroutine, cr_await>("cr_await", nullptr, cr_await_doc),
+    define_attribute<level_of_coroutine, cr_running>("cr_running"),
+    define_attribute<level_of_coroutine, cr_suspended>("cr_suspended"),
+    define_attribute<level_of_coroutine, cr_state>("cr_state"),
+    define_attribute<level_of_coroutine, cr_frame>("cr_frame"),
+    define_attribute<level_of_coroutine, cr_code>("cr_code"),
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
 
@@ -185,8 +186,8 @@ inline void prepare_native(interpreter_state& state) {
         {Py_am_await, slot(PyObject_SelfIter)},
         {Py_am_send, slot(send_to_body)},
         {Py_tp_iternext, slot(next_of_body)},
-        {Py_tp_methods, body_methods},
-        {Py_tp_getset, body_attributes},
+        {Py_tp_methods, body_methods<>},
+        {Py_tp_getset, body_attributes<>},
         {Py_tp_finalize, slot(finalize_body)},
         {Py_tp_traverse, slot(traverse_body)},
         {Py_tp_clear, slot(clear_body)},
@@ -304,7 +305,7 @@ public:
 
     explicit native_function(Function function) : function_(std::move(function)) {}
     native_coroutine<Return> operator()(Parameters... parameters) const {
-        return detail::as_native(std::invoke(function_, std::forward<Parameters>(parameters)...));
+        return detail::as_native(isthmus::detail::invoke(function_, std::forward<Parameters>(parameters)...));
     }
 
 private:

@@ -110,7 +110,7 @@ private:
     /// the GIL. The others go on, detached.
     void stop_at_exit() {
         const object capsule = checked(PyCapsule_New(this, nullptr, nullptr));
-        const object function = checked(PyCFunction_New(&stop_method, capsule.ptr()));
+        const object function = checked(PyCFunction_New(stop_method(), capsule.ptr()));
         const object atexit = checked(PyImport_ImportModule("atexit"));
         checked(PyObject_CallMethod(atexit.ptr(), "register", "O", function.ptr()));
     }
@@ -140,7 +140,10 @@ private:
         Py_END_ALLOW_THREADS unstarted.clear(); // with the GIL
         Py_RETURN_NONE;
     }
-    static inline PyMethodDef stop_method{"isthmus_stop_threads", stop_all, METH_NOARGS, nullptr};
+    static PyMethodDef* stop_method() noexcept {
+        static PyMethodDef method{"isthmus_stop_threads", stop_all, METH_NOARGS, nullptr};
+        return &method;
+    }
 
     const pid_t process_ = ::getpid();
     std::mutex mutex_;

@@ -55,9 +55,8 @@ struct interpreter_state {
     bool alive = true;
     PyTypeObject* coroutine_type = nullptr;
     PyTypeObject* iterator_type = nullptr; ///< of c.__await__(): CPython's coroutine_wrapper
-    PyTypeObject* generator_type = nullptr;
-    PyTypeObject* view_type = nullptr;  ///< of view.hpp
-    PyObject* function_types = nullptr; ///< of function.hpp: its types, by their names
+    PyTypeObject* view_type = nullptr;     ///< of view.hpp
+    PyObject* function_types = nullptr;    ///< of function.hpp: its types, by their names
     PyObject* throw_ = nullptr;
     PyObject* close = nullptr;
     PyObject* cr_await = nullptr;
@@ -78,6 +77,7 @@ struct interpreter_state {
     std::atomic<PyObject*> code_template{nullptr};    ///< of code.hpp: the code object that the others are made from
     std::atomic<PyObject*> places{nullptr};           ///< of code.hpp: what was made of it, by the place in C++
     std::atomic<PyObject*> make_model{nullptr};       ///< of model.hpp: a Python function
+    std::atomic<PyObject*> generator_type{nullptr};   ///< of generator_members.hpp
     std::atomic<PyObject*> body_type{nullptr};        ///< of native.hpp
     std::atomic<PyObject*> native_code{nullptr};      ///< of native.hpp: of the functions below
     struct {
@@ -124,7 +124,7 @@ inline constexpr interned interned_names[] = {
     {&interpreter_state::name, "name"},
 };
 
-inline interpreter_state* interpreter_state::find() {
+ISTHMUS_COLD inline interpreter_state* interpreter_state::find() {
     PyObject* const dictionary = PyInterpreterState_GetDict(PyInterpreterState_Get());
     if (dictionary == nullptr) {
         throw error(PyExc_RuntimeError, "isthmus: the interpreter has no dictionary (is it shutting down?)");
@@ -139,7 +139,7 @@ inline interpreter_state* interpreter_state::find() {
     auto* const state = new interpreter_state;
     state->interpreter = PyInterpreterState_Get();
     // The capsule dies late, after ordinary objects; then the interpreter itself is about to go.
-    const object capsule = checked(PyCapsule_New(state, abi_tag, [](PyObject* dying) {
+    const object capsule = checked(PyCapsule_New(state, abi_tag, [](PyObject* dying) ISTHMUS_COLD {
         auto* const owned = static_cast<interpreter_state*>(PyCapsule_GetPointer(dying, abi_tag));
         owned->alive = false;
 #if !defined(Py_GIL_DISABLED)
@@ -155,6 +155,7 @@ inline interpreter_state* interpreter_state::find() {
         Py_XDECREF(owned->code_template.exchange(nullptr));
         Py_XDECREF(owned->places.exchange(nullptr));
         Py_XDECREF(owned->make_model.exchange(nullptr));
+        Py_XDECREF(owned->generator_type.exchange(nullptr));
         Py_XDECREF(owned->body_type.exchange(nullptr));
         Py_XDECREF(owned->native_code.exchange(nullptr));
         for (auto& cached : owned->native_functions) {
@@ -163,8 +164,7 @@ inline interpreter_state* interpreter_state::find() {
         for (const interned& name : interned_names) {
             Py_CLEAR(owned->*name.field);
         }
-        for (PyTypeObject** const type :
-             {&owned->coroutine_type, &owned->iterator_type, &owned->generator_type, &owned->view_type}) {
+        for (PyTypeObject** const type : {&owned->coroutine_type, &owned->iterator_type, &owned->view_type}) {
             Py_CLEAR(*type);
         }
         Py_CLEAR(owned->function_types);
@@ -190,7 +190,8 @@ inline std::atomic<interpreter_state*>& interpreter_state::found(const PyInterpr
     return table[spread >> (64 - bits)];
 }
 
-ISTHMUS_NOINLINE inline interpreter_state& interpreter_state::find_for(std::atomic<interpreter_state*>& place) {
+ISTHMUS_COLD ISTHMUS_NOINLINE inline interpreter_state&
+interpreter_state::find_for(std::atomic<interpreter_state*>& place) {
     interpreter_state* const state = find();
     deferred_references::use(state->interpreter, state->deferred);
     place.store(state, std::memory_order_release);
@@ -232,7 +233,7 @@ __attribute__((no_sanitize("null"))) // a forced unwind has no exception object,
 
 /// Gives the current exception to sys.unraisablehook: up to CPython 3.13 with the object that it is about, later with
 /// this text, in which %R is that object (11.6, 12.3).
-inline void write_unraisable([[maybe_unused]] const char* text, PyObject* about) noexcept {
+ISTHMUS_COLD inline void write_unraisable([[maybe_unused]] const char* text, PyObject* about) noexcept {
 #if PY_VERSION_HEX >= 0x030E0000
     PyErr_FormatUnraisable(text, about);
 #else

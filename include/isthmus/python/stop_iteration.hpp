@@ -85,7 +85,7 @@ inline void raise_kept_stop_iteration(PyObject* self, PyObject* value) noexcept 
 }
 
 /// What a StopIteration has been given since it was raised.
-ISTHMUS_NOINLINE inline void clear_additions(PyStopIterationObject& raised) noexcept {
+ISTHMUS_COLD ISTHMUS_NOINLINE inline void clear_additions(PyStopIterationObject& raised) noexcept {
     PyObject* const fields[] = {std::exchange(raised.traceback, nullptr), std::exchange(raised.context, nullptr),
                                 std::exchange(raised.cause, nullptr), std::exchange(raised.notes, nullptr),
                                 std::exchange(raised.dict, nullptr)};
@@ -96,7 +96,7 @@ ISTHMUS_NOINLINE inline void clear_additions(PyStopIterationObject& raised) noex
 
 /// Makes a new object of one that was kept, for the collector, which may have found nothing in it, or was told by
 /// gc.freeze() to leave it alone.
-inline void track_anew(PyObject* kept) noexcept {
+ISTHMUS_COLD inline void track_anew(PyObject* kept) noexcept {
     PyObject_GC_UnTrack(kept);
     PyObject_GC_Track(kept);
 }

@@ -25,8 +25,8 @@ using isthmus::detail::frame;
 
 /// Adds an entry above those in the traceback of `exception` (5.13). Without memory, or when the interpreter is almost
 /// gone, there is an entry less.
-inline void add_traceback_entry(PyObject* exception, const std::source_location& function,
-                                std::uint32_t line) noexcept {
+ISTHMUS_COLD inline void add_traceback_entry(PyObject* exception, const std::source_location& function,
+                                             std::uint32_t line) noexcept {
     const saved_error outer;
     object entry;
     try {
@@ -47,7 +47,7 @@ inline void add_traceback_entry(PyObject* exception, const std::source_location&
 }
 
 /// Whether the newest entry in the traceback of `exception` is one of the function of `f`.
-inline bool newest_entry_is_of(PyObject* exception, const frame& f) noexcept {
+ISTHMUS_COLD inline bool newest_entry_is_of(PyObject* exception, const frame& f) noexcept {
     const object newest = object::steal(PyException_GetTraceback(exception));
     if (!newest || !PyTraceBack_Check(newest.ptr())) { // before 3.12, None stays None
         return false;
@@ -67,7 +67,7 @@ inline bool newest_entry_is_of(PyObject* exception, const frame& f) noexcept {
 }
 
 /// Whether a place where something was called is in the body of the function of `f`.
-inline bool is_in_body(const std::source_location& place, const frame& f) noexcept {
+ISTHMUS_COLD inline bool is_in_body(const std::source_location& place, const frame& f) noexcept {
     return std::strcmp(place.file_name(), f.where.file_name()) == 0 &&
            isthmus::detail::plain_name(place.function_name()) == isthmus::detail::plain_name(f.where.function_name());
 }
@@ -87,7 +87,7 @@ class traceback_recorder final : public isthmus::detail::error_observer {
     };
 
 public:
-    void arrives(frame& at, const std::exception_ptr& error) noexcept override {
+    ISTHMUS_COLD void arrives(frame& at, const std::exception_ptr& error) noexcept override {
         if (const auto* const raised = isthmus::detail::exception_cast<base_exception>(error)) {
             if (attached()) {
                 add_traceback_entry(raised->value().ptr(), at.where, at.current_line());
@@ -98,7 +98,7 @@ public:
     }
     /// An exception that was raised again has the entry of its arrival, also if something else was awaited meanwhile:
     /// in C++ that is how `finally` is written.
-    void leaves(frame& ended) noexcept override {
+    ISTHMUS_COLD void leaves(frame& ended) noexcept override {
         if (const auto* const raised = isthmus::detail::exception_cast<base_exception>(ended.error)) {
             if (attached() && !newest_entry_is_of(raised->value().ptr(), ended)) {
                 const std::source_location& from = raised->raised_at();
@@ -112,7 +112,7 @@ public:
     }
 
     /// Adds the entries of the C++ exception `error` to Python's current exception, which was made of it.
-    void add_entries(const std::exception_ptr& error) noexcept {
+    ISTHMUS_COLD void add_entries(const std::exception_ptr& error) noexcept {
         if (way_ == nullptr || way_->error != error || way_->levels.empty()) {
             return;
         }
@@ -124,7 +124,7 @@ public:
     }
 
 private:
-    void keep(const std::exception_ptr& error, const frame& at) noexcept {
+    ISTHMUS_COLD void keep(const std::exception_ptr& error, const frame& at) noexcept {
         try {
             if (way_ == nullptr || way_->error != error) {
                 way_ = std::make_unique<way>(error);

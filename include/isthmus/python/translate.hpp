@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "../task_group.hpp"
+#include "../exception_group.hpp"
 #include "error.hpp"
 
 #include <exception>
@@ -17,11 +17,11 @@ namespace isthmus::inline v1::py::detail {
 using exception_translator = bool (*)(const std::exception_ptr&) noexcept;
 
 /// Whether the values of a category are those of errno. Standalone Asio has one of its own for them.
-inline bool is_os_error(const std::error_category& category) noexcept {
+ISTHMUS_COLD inline bool is_os_error(const std::error_category& category) noexcept {
     return category == std::generic_category() || category == std::system_category() ||
            std::string_view(category.name()) == "asio.system";
 }
-inline void set_os_error(const std::error_code& code, const char* text) noexcept {
+ISTHMUS_COLD inline void set_os_error(const std::error_code& code, const char* text) noexcept {
     const object arguments = object::steal(Py_BuildValue("(is)", code.value(), text));
     if (arguments) {
         PyErr_SetObject(PyExc_OSError, arguments.ptr());
@@ -31,7 +31,7 @@ inline void set_os_error(const std::error_code& code, const char* text) noexcept
 inline void set_from_exception(const std::exception_ptr& exception, exception_translator translate) noexcept;
 
 /// The ExceptionGroup of the errors, or the BaseExceptionGroup if one of them is no Exception (PEP 654).
-inline void set_exception_group(const exception_group& group, exception_translator translate) noexcept {
+ISTHMUS_COLD inline void set_exception_group(const exception_group& group, exception_translator translate) noexcept {
     const object errors = object::steal(PyList_New(0));
     for (const std::exception_ptr& each : group.errors()) {
         set_from_exception(each, translate);
@@ -48,7 +48,7 @@ inline void set_exception_group(const exception_group& group, exception_translat
 }
 
 /// asyncio's CancelledError, which C++ raised by itself.
-inline void set_cancelled() noexcept {
+ISTHMUS_COLD inline void set_cancelled() noexcept {
     const object asyncio = object::steal(PyImport_ImportModule("asyncio.exceptions"));
     const object type = object::steal(asyncio ? PyObject_GetAttrString(asyncio.ptr(), "CancelledError") : nullptr);
     if (type) {
@@ -57,7 +57,7 @@ inline void set_cancelled() noexcept {
 }
 
 /// Makes Python's current exception from the C++ one that is being handled, by the standard mapping.
-inline void set_from_standard() noexcept {
+ISTHMUS_COLD inline void set_from_standard() noexcept {
     try {
         throw;
     } catch (const std::bad_alloc&) {
@@ -89,7 +89,8 @@ inline void set_from_standard() noexcept {
 
 /// Makes Python's current exception from any C++ exception: a Python one comes back as it was, a protocol error with
 /// CPython's type and text, any other as `translate` chooses, else by the standard mapping.
-inline void set_from_exception(const std::exception_ptr& exception, exception_translator translate) noexcept {
+ISTHMUS_COLD inline void set_from_exception(const std::exception_ptr& exception,
+                                            exception_translator translate) noexcept {
     try {
         std::rethrow_exception(exception);
     } catch (const base_exception& e) {
@@ -119,7 +120,7 @@ inline void set_from_exception(const std::exception_ptr& exception, exception_tr
 
 /// The same for the exceptions of Isthmus alone; others pass. For a binding library, where a bound function throws one
 /// before there is a coroutine.
-inline void set_from_own(const std::exception_ptr& exception) {
+ISTHMUS_COLD inline void set_from_own(const std::exception_ptr& exception) {
     try {
         std::rethrow_exception(exception);
     } catch (const base_exception&) {
@@ -131,13 +132,14 @@ inline void set_from_own(const std::exception_ptr& exception) {
     }
 }
 
-inline void set_misuse(isthmus::detail::misuse code,
-                       isthmus::detail::frame_kind kind = isthmus::detail::frame_kind::coroutine) noexcept {
+ISTHMUS_COLD inline void
+set_misuse(isthmus::detail::misuse code,
+           isthmus::detail::frame_kind kind = isthmus::detail::frame_kind::coroutine) noexcept {
     set_from_exception(isthmus::detail::make_misuse(code, kind), nullptr);
 }
 
 /// PEP 479 (4.1): a StopIteration that leaves a body becomes a RuntimeError with it as cause.
-inline void convert_stop_iteration(isthmus::detail::frame_kind kind) noexcept {
+ISTHMUS_COLD inline void convert_stop_iteration(isthmus::detail::frame_kind kind) noexcept {
     if (!PyErr_ExceptionMatches(PyExc_StopIteration)) [[likely]] {
         return;
     }

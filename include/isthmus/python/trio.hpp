@@ -56,8 +56,12 @@ inline void trio_reschedule(PyObject* task) noexcept {
     }
 }
 
+// A template, and so is all that leads to it from the awaiters, which are templates too: g++ at -O0 compiles a
+// coroutine in each file that sees it, used or not.
+
 /// Calls a function of no arguments whenever a descriptor is readable, for ever.
-inline coroutine<> trio_reader(object trio, int descriptor, object callback) {
+template <class = void>
+coroutine<> trio_reader(object trio, int descriptor, object callback) {
     while (true) {
         object readable = checked(PyObject_CallMethod(trio.ptr(), "wait_readable", "i", descriptor));
         co_await py::await<void>(std::move(readable));
@@ -66,7 +70,8 @@ inline coroutine<> trio_reader(object trio, int descriptor, object callback) {
 }
 
 /// As asyncio's loop.add_reader(), for as long as the running trio.run() lasts.
-inline void trio_add_reader(const object& trio, int descriptor, const object& callback) {
+template <class = void>
+void trio_add_reader(const object& trio, int descriptor, const object& callback) {
     const object reader = to_python(trio_reader(trio, descriptor, callback));
     static PyMethodDef method{"isthmus_trio_reader", [](PyObject* self, PyObject*) { return Py_NewRef(self); },
                               METH_NOARGS, nullptr};

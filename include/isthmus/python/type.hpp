@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "generator_members.hpp"
 #include "introspection.hpp"
 #include "visible.hpp"
 
@@ -19,7 +18,7 @@ namespace isthmus::inline v1::py::detail {
 /// The RuntimeWarning of a coroutine that dies before it was started, through the hook that adds the origin and that
 /// others replace; if there is none, or it fails other than by a filter that makes the warning an error, the plain
 /// warning (11.6, 11.7).
-inline void warn_never_awaited(PyObject* self) noexcept {
+ISTHMUS_COLD inline void warn_never_awaited(PyObject* self) noexcept {
     bool warned = false;
     const object warnings = object::steal(PyImport_ImportModule("warnings"));
     const object hook =
@@ -209,38 +208,28 @@ inline constexpr int member_size_type = T_PYSSIZET;
 inline constexpr int member_read_only = READONLY;
 #endif
 
+template <class = void>
 inline PyMemberDef coroutine_members[] = {
     {"__weaklistoffset__", member_size_type, offsetof(coroutine_object, weak_references), member_read_only, nullptr},
     {nullptr, 0, 0, 0, nullptr},
 };
+
+inline constexpr unsigned type_flags =
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE;
 
 template <class Function>
 void* slot(Function* function) noexcept {
     return reinterpret_cast<void*>(function);
 }
 
-inline bool interpreter_state::make_types() {
+ISTHMUS_COLD inline bool interpreter_state::make_types() {
     // A failed slot in this table would be a bug of ours; PyType_FromSpec reports it.
     PyType_Slot coroutine_slots[] = {
         {Py_am_await, slot(am_await)},
-        {Py_am_send, slot(send)},
-        {Py_tp_methods, coroutine_methods},
-        {Py_tp_getset, coroutine_attributes},
-        {Py_tp_members, coroutine_members},
-        {Py_tp_repr, slot(repr)},
-        {Py_tp_finalize, slot(finalize)},
-        {Py_tp_traverse, slot(traverse)},
-        {Py_tp_clear, slot(clear)},
-        {Py_tp_dealloc, slot(deallocate)},
-        {0, nullptr},
-    };
-    PyType_Slot generator_slots[] = {
-        {Py_tp_iter, slot(PyObject_SelfIter)},
-        {Py_tp_iternext, slot(generator_next)},
-        {Py_am_send, slot(send_to_generator)},
-        {Py_tp_methods, generator_methods},
-        {Py_tp_getset, generator_attributes},
-        {Py_tp_members, coroutine_members},
+        {Py_am_send, slot(am_send)},
+        {Py_tp_methods, coroutine_methods<>},
+        {Py_tp_getset, coroutine_attributes<>},
+        {Py_tp_members, coroutine_members<>},
         {Py_tp_repr, slot(repr)},
         {Py_tp_finalize, slot(finalize)},
         {Py_tp_traverse, slot(traverse)},
@@ -252,8 +241,8 @@ inline bool interpreter_state::make_types() {
         {Py_tp_doc, const_cast<char*>("A wrapper object implementing __await__ for coroutines.")},
         {Py_tp_iter, slot(PyObject_SelfIter)},
         {Py_tp_iternext, slot(+[](PyObject* self) { return next_of_held(iterator_object::target(self)); })},
-        {Py_tp_methods, iterator_methods},
-        {Py_tp_getset, iterator_attributes},
+        {Py_tp_methods, iterator_methods<>},
+        {Py_tp_getset, iterator_attributes<>},
         {Py_tp_traverse, slot(+[](PyObject* self, visitproc visit, void* arg) -> int {
              Py_VISIT(Py_TYPE(self));
              Py_VISIT(iterator_object::target(self));
@@ -262,26 +251,19 @@ inline bool interpreter_state::make_types() {
         {Py_tp_dealloc, slot(deallocate_iterator)},
         {0, nullptr},
     };
-    constexpr unsigned flags =
-        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE;
-    PyType_Spec coroutine_spec{"isthmus.coroutine", sizeof(coroutine_object), 0, flags, coroutine_slots};
-    PyType_Spec generator_spec{"isthmus.generator", sizeof(coroutine_object), 0, flags, generator_slots};
-    PyType_Spec iterator_spec{"isthmus.coroutine_wrapper", sizeof(iterator_object), 0, flags, iterator_slots};
+    PyType_Spec coroutine_spec{"isthmus.coroutine", sizeof(coroutine_object), 0, type_flags, coroutine_slots};
+    PyType_Spec iterator_spec{"isthmus.coroutine_wrapper", sizeof(iterator_object), 0, type_flags, iterator_slots};
     coroutine_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&coroutine_spec));
     iterator_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&iterator_spec));
-    generator_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&generator_spec));
     view_type = make_view_type();
-    if (coroutine_type == nullptr || iterator_type == nullptr || generator_type == nullptr || view_type == nullptr) {
+    if (coroutine_type == nullptr || iterator_type == nullptr || view_type == nullptr) {
         return false;
     }
     // Set now, it makes the coroutine an await-iterator without a __next__ method, so that it stays no iterable (14.6).
     coroutine_type->tp_iternext = next;
-    // And the generator awaitable without an __await__ method, so that it stays no collections.abc.Awaitable (15.3).
-    generator_type->tp_as_async->am_await = await_generator;
     // Messages of the interpreter print tp_name (7.13).
     coroutine_type->tp_name = "coroutine";
     iterator_type->tp_name = "coroutine_wrapper";
-    generator_type->tp_name = "generator";
     return true;
 }
 

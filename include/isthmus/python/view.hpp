@@ -46,7 +46,7 @@ struct chain_level {
 #endif
 
     /// Nothing of Python is called here.
-    void look_at(frame* f) noexcept {
+    ISTHMUS_COLD void look_at(frame* f) noexcept {
         state = isthmus::detail::state_of(f);
         if (f == nullptr) {
             return;
@@ -61,7 +61,7 @@ struct chain_level {
 };
 
 /// The state of this interpreter; null with an exception set if it cannot be made.
-inline interpreter_state* state_or_null() noexcept {
+ISTHMUS_COLD inline interpreter_state* state_or_null() noexcept {
     try {
         return &interpreter_state::get();
     } catch (...) {
@@ -79,14 +79,14 @@ struct frame_observer final : native_link {
     explicit frame_observer(PyObject* of) noexcept
         : native_link(isthmus::detail::frame_kind::coroutine, misuse::none), view(of) {}
 
-    void observe(frame& target) noexcept {
+    ISTHMUS_COLD void observe(frame& target) noexcept {
         const isthmus::detail::chain_lock lock;
         child = &target;
         native_link*& place = target.up != nullptr ? target.up->next : target.up; // the first may be the attached one
         next = std::exchange(place, this);
     }
     /// The view whose observer `target` has; null if there is none. Borrowed.
-    static PyObject* find(const frame& target) noexcept {
+    ISTHMUS_COLD static PyObject* find(const frame& target) noexcept {
         const isthmus::detail::chain_lock lock;
         void* found = nullptr;
         for (const native_link* link = target.up; link != nullptr && found == nullptr; link = link->next) {
@@ -109,7 +109,7 @@ struct view_object {
     static view_object* of(PyObject* self) noexcept { return reinterpret_cast<view_object*>(self); }
 };
 
-inline chain_level level_of_view(PyObject* self) noexcept {
+ISTHMUS_COLD inline chain_level level_of_view(PyObject* self) noexcept {
     const view_object& view = *view_object::of(self);
     chain_level level{self, view.where};
     level.look_at(view.observer.child);
@@ -118,7 +118,7 @@ inline chain_level level_of_view(PyObject* self) noexcept {
 
 /// The view of what `level` awaits, if that is a C++ coroutine: the one that there is, or a new one. Null, with or
 /// without an exception set, if there is none.
-inline PyObject* view_below(const chain_level& level) noexcept {
+ISTHMUS_COLD inline PyObject* view_below(const chain_level& level) noexcept {
     if (level.awaited_frame == nullptr) {
         return nullptr;
     }
@@ -139,7 +139,7 @@ inline PyObject* view_below(const chain_level& level) noexcept {
 
 inline constexpr unsigned view_flags = Py_TPFLAGS_DEFAULT;
 
-inline void deallocate_view(PyObject* self) noexcept {
+ISTHMUS_COLD inline void deallocate_view(PyObject* self) noexcept {
     PyTypeObject* const type = Py_TYPE(self);
     view_object::of(self)->observer.~frame_observer();
     type->tp_free(self);
@@ -149,7 +149,7 @@ inline void deallocate_view(PyObject* self) noexcept {
 #else
 
 /// The rest of the chain is seen in the same moment, while no other thread can drive it.
-inline void chain_level::look_below() noexcept {
+ISTHMUS_COLD inline void chain_level::look_below() noexcept {
     try {
         std::vector<seen_level> seen;
         for (frame* f = awaited_frame; f != nullptr;) {
@@ -178,7 +178,7 @@ struct view_object {
     static view_object* of(PyObject* self) noexcept { return reinterpret_cast<view_object*>(self); }
 };
 
-inline chain_level level_of_view(PyObject* self) noexcept {
+ISTHMUS_COLD inline chain_level level_of_view(PyObject* self) noexcept {
     const view_object& view = *view_object::of(self);
     chain_level level{self, view.where};
     level.state = view.state;
@@ -191,7 +191,7 @@ inline chain_level level_of_view(PyObject* self) noexcept {
 }
 
 /// The view of what `level` awaits, if that is a C++ coroutine. Null, with or without an exception set, if it is not.
-inline PyObject* view_below(const chain_level& level) noexcept {
+ISTHMUS_COLD inline PyObject* view_below(const chain_level& level) noexcept {
     const seen_chain& below = level.below;
     interpreter_state* const state =
         below.levels != nullptr && below.next < below.levels->size() ? state_or_null() : nullptr;
@@ -215,7 +215,7 @@ inline int traverse_view(PyObject* self, visitproc visit, void* arg) noexcept {
     return 0;
 }
 
-inline void deallocate_view(PyObject* self) noexcept {
+ISTHMUS_COLD inline void deallocate_view(PyObject* self) noexcept {
     PyTypeObject* const type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     view_object::of(self)->below.~seen_chain();

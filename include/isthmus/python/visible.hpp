@@ -3,10 +3,10 @@
 #pragma once
 
 #include "../coroutine.hpp"
+#include "../detail/standard.hpp"
 #include "convert.hpp"
 
 #include <optional>
-#include <ranges>
 #include <tuple>
 #include <utility>
 

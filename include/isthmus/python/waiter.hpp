@@ -39,7 +39,7 @@ protected:
         if (loop.trio_task) {
             waiting_ = loop.trio_task;
             const object kept = make_owner(new std::shared_ptr<pending_result>(result));
-            const object abort = checked(PyCFunction_New(shielded ? &shield_method : &abort_method, kept.ptr()));
+            const object abort = checked(PyCFunction_New(shielded ? shield_method() : abort_method(), kept.ptr()));
             iterator_ = trio_sleep(trio_if_imported(), abort);
         } else {
             waiting_ = checked(PyObject_CallMethodNoArgs(loop.key.ptr(), interpreter_state::get().create_future));
@@ -56,8 +56,14 @@ private:
         return trio_abort_result("SUCCEEDED");
     }
     static PyObject* shield(PyObject*, PyObject*) noexcept { return trio_abort_result("FAILED"); }
-    static inline PyMethodDef abort_method{"isthmus_trio_abort", abort, METH_O, nullptr};
-    static inline PyMethodDef shield_method{"isthmus_trio_shield", shield, METH_O, nullptr};
+    static PyMethodDef* abort_method() noexcept {
+        static PyMethodDef method{"isthmus_trio_abort", abort, METH_O, nullptr};
+        return &method;
+    }
+    static PyMethodDef* shield_method() noexcept {
+        static PyMethodDef method{"isthmus_trio_shield", shield, METH_O, nullptr};
+        return &method;
+    }
 
     object waiting_;
 };
