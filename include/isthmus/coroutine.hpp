@@ -45,5 +45,5 @@ struct std::coroutine_traits<isthmus::coroutine<Return, Yield, Send>, Parameters
         isthmus::detail::promise<isthmus::coroutine<Return, Yield, Send>,
                                  isthmus::detail::coroutine_promise<Return, Yield, Send>,
                                  typename isthmus::detail::allocation<Parameters...>::type,
-                                 isthmus::detail::frame_notes<Yield>::template noteworthy<Parameters...>>;
+                                 isthmus::detail::frame_notes<Yield>::template borrows<Parameters...>>;
 };

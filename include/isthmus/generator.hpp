@@ -60,5 +60,5 @@ struct std::coroutine_traits<isthmus::generator<Yield, Send, Return>, Parameters
         isthmus::detail::promise<isthmus::generator<Yield, Send, Return>,
                                  isthmus::detail::generator_promise<Return, Yield, Send>,
                                  typename isthmus::detail::allocation<Parameters...>::type,
-                                 isthmus::detail::frame_notes<Yield>::template noteworthy<Parameters...>>;
+                                 isthmus::detail::frame_notes<Yield>::template borrows<Parameters...>>;
 };

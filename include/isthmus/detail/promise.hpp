@@ -20,7 +20,7 @@ class generator;
 
 namespace detail {
 
-template <class Object, class Body, class Allocation, bool Noted>
+template <class Object, class Body, class Allocation, bool Borrows>
 class promise;
 
 template <class Sub>

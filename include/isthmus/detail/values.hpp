@@ -97,12 +97,11 @@ public:
 /// What the layer that owns a Yield type keeps in each frame that yields it. That layer specialises it.
 template <class Yield>
 struct frame_notes {
-    /// Whether a coroutine function with these parameters is to be noted, by a call of note() on its frame.
+    /// Whether the frames of a coroutine function with these parameters are marked as borrowing.
     template <class... Parameters>
-    static constexpr bool noteworthy = false;
+    static constexpr bool borrows = false;
     /// Whether that layer has native_links that translate.
     static constexpr bool awaits_objects = false;
-    void note() noexcept {}
 };
 
 /// A frame with its notes, where they are found whatever its Return and Send are.

@@ -52,16 +52,14 @@ private:
 template <>
 struct isthmus::detail::frame_notes<isthmus::py::object> {
     template <class... Parameters>
-    static constexpr bool noteworthy = py::detail::any_borrows<Parameters...>;
+    static constexpr bool borrows = py::detail::any_borrows<Parameters...>;
     static constexpr bool awaits_objects = true;
-    void note() noexcept { borrows = true; }
     void visit(py::detail::reference_visitor visitor, void* context) const noexcept {
         for (const auto* variable = variables; variable != nullptr; variable = variable->next()) {
             variable->visit(visitor, context);
         }
     }
     py::detail::visible_variable* variables = nullptr;
-    bool borrows = false;
 };
 
 /// A py::object can be empty by itself until the body returns one.
