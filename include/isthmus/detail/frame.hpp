@@ -194,7 +194,7 @@ struct native_link : delegate {
     misuse failure = misuse::none; ///< why awaiting cannot go on, for await_resume
     const frame_kind child_kind;   ///< known also when the child is gone
     const misuse gone;             ///< what that is then; none for a generator, whose result is empty
-    const bool unused = false;     ///< fills the word, so that one store sets it
+    bool joinable = false;         ///< of the layer above: what it awaits has frames that can be part of the chain
     frame* child = nullptr;        ///< it has this in its list; null once it is gone
     native_link* next = nullptr;
 

@@ -22,7 +22,7 @@ public:
     python_delegate& operator=(const python_delegate&) = delete;
 
     void advance(activation& step) noexcept override {
-        if (joins_) {
+        if (joinable) {
             if (ended) {
                 take_end(step);
                 return;
@@ -115,8 +115,7 @@ protected:
         }
     }
 
-    bool joins_ = false; ///< it is a coroutine object of ours
-    object iterator_;    ///< what is awaited, until await_ready() has found its iterator
+    object iterator_; ///< what is awaited, until await_ready() has found its iterator
 
 private:
     coroutine_object& awaited_coroutine() const noexcept { return *coroutine_object::of(iterator_.ptr()); }
