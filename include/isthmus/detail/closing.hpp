@@ -48,7 +48,7 @@ inline std::exception_ptr close_below(frame& root, frame* level) noexcept {
         frame* const awaiter = link.parent;
         {
             const chain_lock lock;
-            link.attached = false;
+            link.to_child = native_link::bond::none;
         }
         const std::exception_ptr injected = error ? std::move(error) : std::make_exception_ptr(generator_exit());
         activation step;

@@ -18,6 +18,7 @@
 #include <coroutine>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <source_location>
 #include <string>
 #include <utility>
@@ -78,6 +79,7 @@ using held_visitor = void (*)(void* held, void* context);
 struct delegate {
     frame* parent = nullptr;
     bool passes_errors = false; ///< nothrow(): `parent` is not resumed with an error, but ends in it
+    bool failed = false;        ///< it is a failing<>, and keeps an error
 
     /// Passes the step on to what is awaited. Afterwards either `yielded` is set, or the leaf has changed, or
     /// the frame is to be resumed, which is said by clearing its `awaiting`.
@@ -153,6 +155,7 @@ public:
     const bool awaits_objects;  ///< the layer of its Yield type has native_links that translate
     bool borrows : 1 = false;   ///< frame_notes::borrows is true of its function
     bool noted : 1 = false;     ///< it is a noted_frame, in whose notes that layer has to look
+    std::uint8_t unused : 6 = 0; ///< fills the byte, so that it is set without being read
     bool passes_errors = false; ///< it is suspended in the co_yield of a nothrow()
 
     frame(frame_kind of, bool with_objects) noexcept : kind(of), awaits_objects(with_objects) {}
@@ -186,10 +189,10 @@ private:
 /// of the parent's chain; while not (somebody else drives the child just now), the parent is the leaf of its chain and
 /// consults this delegate.
 struct native_link : delegate {
+    enum class bond : std::uint8_t { none, attached, ended };
     enum class ends : std::uint8_t { none, errors, all };
 
-    bool attached = false;
-    bool ended = false;            ///< the child has, attached, and whoever takes its result destroys it
+    bond to_child = bond::none;    ///< ended: the child has, attached, and whoever takes its result destroys it
     ends told = ends::none;        ///< which ends of the child advance() deals with, before `parent` is resumed
     misuse failure = misuse::none; ///< why awaiting cannot go on, for await_resume
     const frame_kind child_kind;   ///< known also when the child is gone
@@ -210,6 +213,8 @@ struct native_link : delegate {
     /// The same with `parent` and `child`, registered already. Leaves it to advance() if something has happened to the
     /// child since.
     void attach() noexcept;
+    bool attached() const noexcept { return to_child == bond::attached; }
+    bool ended() const noexcept { return to_child == bond::ended; }
     /// Undoes attach(): the child is left to itself.
     void forget() noexcept;
     /// Whether the child belongs to an object of the layer above, in whose terms `parent` gets all that comes of it.
@@ -224,7 +229,7 @@ struct native_link : delegate {
     std::exception_ptr close() noexcept override;
     void destroy_awaited() noexcept override;
     frame* awaited_frame() const noexcept override { return child; }
-    const frame* next_level() const noexcept final { return attached ? child : nullptr; }
+    const frame* next_level() const noexcept final { return attached() ? child : nullptr; }
     std::string awaited_type() const override {
         return child_kind == frame_kind::coroutine ? "coroutine" : "generator";
     }
@@ -233,25 +238,38 @@ struct native_link : delegate {
     virtual std::exception_ptr take_closed(frame& closed, activation& step) noexcept;
 };
 
-/// A delegate that keeps the error which what is awaited has ended in.
-template <class Delegate>
+/// A delegate that keeps what comes of what is awaited: a Result, or in its place the error that it has ended in.
+template <class Delegate, class Result>
 struct failing : Delegate {
-    using Delegate::Delegate;
-
     /// The error that await_resume() would throw, which counts as delivered then; null if there is none.
     std::exception_ptr take_failure() noexcept {
         activation& step = this->parent->step();
-        return step.injected != nullptr ? step.take_injected() : std::exchange(error_, nullptr);
+        if (step.injected != nullptr) {
+            return step.take_injected();
+        }
+        return this->failed ? std::move(error_) : nullptr;
     }
 
 protected:
-    ~failing() = default;
+    template <class... Args>
+    explicit failing(Args&&... args) noexcept : Delegate(std::forward<Args>(args)...), result_() {}
+    ~failing() {
+        if (this->failed) [[unlikely]] {
+            std::destroy_at(&error_);
+        } else {
+            std::destroy_at(&result_);
+        }
+    }
 
+    /// Until end() has been given an error; empty at first.
+    Result& result() noexcept { return result_; }
     /// finish(), which keeps the error for await_resume().
     bool end(std::exception_ptr error) noexcept {
         const bool resumed = this->finish(error);
         if (resumed && error) {
-            error_ = std::move(error);
+            std::destroy_at(&result_);
+            std::construct_at(&error_, std::move(error));
+            this->failed = true;
         }
         return resumed;
     }
@@ -263,11 +281,13 @@ protected:
     }
 
 private:
-    std::exception_ptr error_;
+    union {
+        Result result_;
+        std::exception_ptr error_;
+    };
 };
-using failing_delegate = failing<delegate>;
 
-inline bool frame::attached() const noexcept { return up != nullptr && up->attached; }
+inline bool frame::attached() const noexcept { return up != nullptr && up->attached(); }
 
 inline void frame::fail(std::exception_ptr left) noexcept {
     error = std::move(left);

@@ -102,7 +102,7 @@ public:
         bool untaken = false;
         {
             const chain_lock lock;
-            untaken = child != nullptr && ended;
+            untaken = child != nullptr && ended();
         }
         if (untaken) [[unlikely]] {
             destroy_finished(*child);
