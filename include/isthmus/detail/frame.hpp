@@ -152,11 +152,11 @@ public:
     std::source_location where; ///< the coroutine function
     std::uint32_t line = 0;     ///< of the co_await or co_yield that it came to last
     const frame_kind kind;
-    const bool awaits_objects;  ///< the layer of its Yield type has native_links that translate
-    bool borrows : 1 = false;   ///< frame_notes::borrows is true of its function
-    bool noted : 1 = false;     ///< it is a noted_frame, in whose notes that layer has to look
+    const bool awaits_objects;   ///< the layer of its Yield type has native_links that translate
+    bool borrows : 1 = false;    ///< frame_notes::borrows is true of its function
+    bool noted : 1 = false;      ///< it is a noted_frame, in whose notes that layer has to look
     std::uint8_t unused : 6 = 0; ///< fills the byte, so that it is set without being read
-    bool passes_errors = false; ///< it is suspended in the co_yield of a nothrow()
+    bool passes_errors = false;  ///< it is suspended in the co_yield of a nothrow()
 
     frame(frame_kind of, bool with_objects) noexcept : kind(of), awaits_objects(with_objects) {}
     frame(const frame&) = delete;
