@@ -14,7 +14,7 @@ inline void hand_over(frame& ended) noexcept {
         link->to_child = native_link::bond::ended;
         frame* const awaiter = link->parent;
         // Otherwise the driver consults the link.
-        if (link->told == native_link::ends::none || (!ended.error && !link->translates())) [[likely]] {
+        if (link->told == native_link::ends::none || (!ended.failed && !link->translates())) [[likely]] {
             awaiter->awaiting = nullptr;
         }
         awaiter->follow(ended);
@@ -184,7 +184,7 @@ ISTHMUS_ALWAYS_INLINE inline void native_link::attach() noexcept {
 /// The child is not in this chain: it is gone, or somebody else drives or awaits it, or it is at rest (7.9).
 inline void native_link::advance(activation& step) noexcept {
     if (ended()) { // and told of it: in an error, which passes through
-        std::exception_ptr error = std::move(child->error);
+        std::exception_ptr error = child->take_error();
         destroy_finished(*child);
         finish(error);
         return;

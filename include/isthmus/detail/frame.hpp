@@ -16,6 +16,7 @@
 
 #include <atomic>
 #include <coroutine>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -32,8 +33,8 @@ struct native_link;
 struct error_observer {
     /// `error` is about to be raised in `at`, where that waits.
     virtual void arrives(frame& at, const std::exception_ptr& error) noexcept = 0;
-    /// `ended` has ended in its `error`, which was raised in it, or had arrived in it before.
-    virtual void leaves(frame& ended) noexcept = 0;
+    /// `ended` has ended in `error`, which was raised in it, or had arrived in it before.
+    virtual void leaves(frame& ended, const std::exception_ptr& error) noexcept = 0;
 
 protected:
     ~error_observer() = default;
@@ -139,7 +140,10 @@ private:
 struct frame {
     native_link* up = nullptr;    ///< those who await or observe this frame; the first may have it attached
     delegate* awaiting = nullptr; ///< what it waits for, if the leaf has to consult it or to show it
-    std::exception_ptr error;     ///< what left the body
+    union {                       // what left the body
+        std::exception_ptr error; ///< if it has `failed`
+        alignas(void*) std::byte result[sizeof(void*)]; ///< otherwise of returning_promise, for a result that fits
+    };
 
 private:
     // 0: created. Root at rest: the leaf. Root or leaf of a running chain: the activation, with the low bit set.
@@ -152,13 +156,20 @@ public:
     std::source_location where; ///< the coroutine function
     std::uint32_t line = 0;     ///< of the co_await or co_yield that it came to last
     const frame_kind kind;
-    const bool awaits_objects;   ///< the layer of its Yield type has native_links that translate
-    bool borrows : 1 = false;    ///< frame_notes::borrows is true of its function
-    bool noted : 1 = false;      ///< it is a noted_frame, in whose notes that layer has to look
-    std::uint8_t unused : 6 = 0; ///< fills the byte, so that it is set without being read
-    bool passes_errors = false;  ///< it is suspended in the co_yield of a nothrow()
+    bool failed = false;               ///< has ended in `error`
+    bool passes_errors = false;        ///< it is suspended in the co_yield of a nothrow()
+    const bool awaits_objects : 1;     ///< the layer of its Yield type has native_links that translate
+    bool borrows : 1 = false;          ///< frame_notes::borrows is true of its function
+    bool noted : 1 = false;            ///< it is a noted_frame, in whose notes that layer has to look
+    bool returned : 1 = false;         ///< there is a result that has to be destroyed
+    const std::uint8_t unused : 4 = 0; ///< fills the byte, so that it is set without being read
 
     frame(frame_kind of, bool with_objects) noexcept : kind(of), awaits_objects(with_objects) {}
+    ~frame() {
+        if (failed) [[unlikely]] {
+            std::destroy_at(&error);
+        }
+    }
     frame(const frame&) = delete;
     frame& operator=(const frame&) = delete;
 
@@ -178,6 +189,24 @@ public:
     std::coroutine_handle<> handle() noexcept { return std::coroutine_handle<frame>::from_promise(*this); }
     /// Ends in an error, as the leaf of a running chain: hand_over() comes next.
     void fail(std::exception_ptr left) noexcept;
+    /// For a frame without a result.
+    void set_error(std::exception_ptr left) noexcept {
+        if (failed) [[unlikely]] {
+            std::destroy_at(&error);
+        }
+        std::construct_at(&error, std::move(left));
+        failed = true;
+    }
+    /// Null if there is none.
+    std::exception_ptr take_error() noexcept {
+        std::exception_ptr taken;
+        if (failed) {
+            taken.swap(error);
+            std::destroy_at(&error);
+            failed = false;
+        }
+        return taken;
+    }
     /// Where it is: the line of the co_await or co_yield that it came to last, that of the function if there is none.
     std::uint32_t current_line() const noexcept { return line != 0 ? line : where.line(); }
 
@@ -290,10 +319,10 @@ private:
 inline bool frame::attached() const noexcept { return up != nullptr && up->attached(); }
 
 inline void frame::fail(std::exception_ptr left) noexcept {
-    error = std::move(left);
+    set_error(std::move(left));
     const activation& current = step();
     if (current.observer != nullptr) [[unlikely]] {
-        current.observer->leaves(*this);
+        current.observer->leaves(*this, error);
         frame* awaiter = nullptr;
         {
             const chain_lock lock;

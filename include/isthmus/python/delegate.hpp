@@ -193,7 +193,7 @@ private:
             if (native_link* const awaiter = isthmus::detail::translator_above(*parent)) {
                 static_cast<python_delegate*>(awaiter)->refuse(step, *parent, std::move(error));
             } else {
-                parent->error = std::move(error);
+                parent->set_error(std::move(error));
                 step.yielded = &step.refused;
             }
             return false;

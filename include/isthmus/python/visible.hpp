@@ -62,21 +62,6 @@ struct isthmus::detail::frame_notes<isthmus::py::object> {
     py::detail::visible_variable* variables = nullptr;
 };
 
-/// A py::object can be empty by itself until the body returns one.
-template <>
-class isthmus::detail::returned_value<isthmus::py::object> {
-public:
-    template <class U = py::object>
-        requires std::is_convertible_v<U&&, py::object>
-    void return_value(U&& value) {
-        value_ = std::forward<U>(value);
-    }
-    py::object& value() noexcept { return value_; }
-
-private:
-    py::object value_;
-};
-
 namespace isthmus::inline v1::py {
 
 namespace detail {
