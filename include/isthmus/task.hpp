@@ -149,6 +149,17 @@ inline void reactor::wake_when(int, io_event, registration&, waker) {
 /// All are called on the thread that drives the task. If the task is closed or destroyed while it waits, only the
 /// destructor is called, which leaves nothing behind that refers to the operation. It may be immovable; a temporary
 /// lives as long as the await.
+///
+/// An operation that cannot end at once, and whose destructor cannot wait for that, also has these two; one that holds
+/// another passes them on:
+///
+/// - `bool outlasts() noexcept`: the task is to be closed or destroyed. True: it is being cancelled, but cannot end
+///   before whoever does that has returned. Then close() throws ignored_generator_exit, and the task waits as after
+///   cancel().
+/// - `void keep(const std::shared_ptr<void>& frames) noexcept`: after that, if the task is destroyed: its frames live,
+/// at
+///   rest, as long as somebody shares `frames`. The operation does until it is over, on whatever thread that is.
+///   Another task may have awaited this one: then it is called for both, and the last goes first.
 template <class T>
 concept operation = requires(T& op, reactor& lent, waker wake) {
     { op.start(lent, std::move(wake)) } -> std::same_as<bool>;
@@ -224,6 +235,11 @@ public:
     using delegate::pass_errors;
 
 private:
+    static constexpr bool can_outlast = requires(Operation& awaited, const std::shared_ptr<void>& frames) {
+        { awaited.outlasts() } noexcept -> std::same_as<bool>;
+        { awaited.keep(frames) } noexcept;
+    };
+
     enum class state : std::uint8_t { created, yielded, started, over };
 
     void advance(activation& step) noexcept override {
@@ -281,6 +297,18 @@ private:
     std::exception_ptr close() noexcept override {
         state_ = state::over;
         return nullptr;
+    }
+    bool outlasts() noexcept override {
+        if constexpr (can_outlast) {
+            return state_ == state::started && operation_.outlasts();
+        } else {
+            return false;
+        }
+    }
+    void keep([[maybe_unused]] const std::shared_ptr<void>& frames) noexcept override {
+        if constexpr (can_outlast) {
+            operation_.keep(frames);
+        }
     }
     std::string awaited_type() const override {
         if constexpr (requires { typename Operation::awaited_type; }) {

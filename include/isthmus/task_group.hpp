@@ -253,6 +253,8 @@ public:
     }
     using children::cancel;
     using children::finished;
+    using children::keep;
+    using children::outlasts;
     using children::start;
 
     return_type result() {

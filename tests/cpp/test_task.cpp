@@ -210,6 +210,170 @@ TEST(Task, DestroysTheOperationWithItself) {
     EXPECT_EQ(control.cancels, 0);
 }
 
+// ---- what outlasts its task ----
+
+/// An operation that cannot end at once, nor wait for its end.
+class outlasting_operation {
+public:
+    struct control {
+        isthmus::waker wake;
+        std::vector<std::shared_ptr<void>> frames;
+        bool cancelled = false;
+        bool over = false;
+        void end() {
+            over = true;
+            wake();
+            for (auto left = std::exchange(frames, {}); !left.empty();) {
+                left.pop_back();
+            }
+        }
+    };
+    explicit outlasting_operation(control& by) noexcept : by_(by) {}
+    bool start(isthmus::reactor&, isthmus::waker wake) {
+        by_.wake = std::move(wake);
+        return by_.over;
+    }
+    bool cancel() noexcept {
+        by_.cancelled = true;
+        return by_.over;
+    }
+    bool outlasts() noexcept { return !cancel(); }
+    void keep(const std::shared_ptr<void>& frames) noexcept { by_.frames.push_back(frames); }
+    int result() const { return 7; }
+
+private:
+    control& by_;
+};
+
+class noting_end {
+public:
+    noting_end(std::string& log, const char* what) : log_(log), what_(what) {}
+    ~noting_end() { log_ += what_; }
+    noting_end(const noting_end&) = delete;
+    noting_end& operator=(const noting_end&) = delete;
+
+private:
+    std::string& log_;
+    const char* what_;
+};
+
+task<int> outlasted(outlasting_operation::control& by, std::string& log, const char* name) {
+    const noting_end note(log, name);
+    co_return co_await outlasting_operation(by);
+}
+task<int> await_outlasted(outlasting_operation::control& by, std::string& log) {
+    const noting_end note(log, "outer ");
+    co_return co_await outlasted(by, log, "inner ");
+}
+task<int> await_erased(outlasting_operation::control& by, std::string& log) {
+    const noting_end note(log, "outer ");
+    isthmus::any_coroutine<int, isthmus::pending> erased(outlasted(by, log, "inner "));
+    co_return co_await erased;
+}
+task<int> await_started(task<int>& inner, std::string& log) {
+    const noting_end note(log, "outer ");
+    co_return co_await inner;
+}
+task<> sleep_and_note(std::string& log) {
+    const noting_end note(log, "slept ");
+    co_await isthmus::sleep_for(1h);
+}
+task<int> await_two(outlasting_operation::control& first, outlasting_operation::control& second, std::string& log) {
+    const noting_end note(log, "outer ");
+    auto [a, b, c] = co_await isthmus::when_all(outlasted(first, log, "first "), outlasted(second, log, "second "),
+                                                sleep_and_note(log));
+    co_return a + b;
+}
+
+TEST(Outlasted, FramesLiveUntilTheOperationIsOver) {
+    for (const auto function : {&await_outlasted, &await_erased}) {
+        outlasting_operation::control control;
+        std::string log;
+        {
+            driven<int> waits(function(control, log));
+            waits.start();
+        }
+        EXPECT_TRUE(control.cancelled);
+        EXPECT_EQ(log, "");
+        control.end();
+        EXPECT_EQ(log, "inner outer ");
+    }
+}
+
+TEST(Outlasted, AParentLivesUntilTheLastOfItsChildrenIsOver) {
+    outlasting_operation::control first;
+    outlasting_operation::control second;
+    std::string log;
+    {
+        driven<int> waits(await_two(first, second, log));
+        waits.start();
+        EXPECT_EQ(waits.reactor.timers(), 1U);
+    }
+    EXPECT_EQ(log, "slept "); // what the driver has lent is not needed any more
+    second.end();
+    EXPECT_EQ(log, "slept ");
+    first.end();
+    EXPECT_EQ(log, "slept first second outer ");
+}
+
+TEST(Outlasted, ATaskThatSomebodyElseDrivesIsDestroyedWithItsAwaiter) {
+    outlasting_operation::control control;
+    std::string log;
+    {
+        task<int> inner = outlasted(control, log, "inner ");
+        driven<int> waits(await_started(inner, log));
+        waits.start();
+        test::fake_reactor reactor;
+        // Takes it out of the awaiter's chain.
+        inner.throw_(isthmus::cancelled()).yielded().start(reactor, isthmus::waker());
+    }
+    EXPECT_EQ(log, "");
+    control.end();
+    EXPECT_EQ(log, "inner outer ");
+}
+
+TEST(Outlasted, CloseIsIgnoredUntilTheOperationIsOver) {
+    for (const auto function : {&await_outlasted, &await_erased}) {
+        outlasting_operation::control control;
+        std::string log;
+        driven<int> waits(function(control, log));
+        waits.start();
+        EXPECT_THROW(waits.body().close(), isthmus::ignored_generator_exit);
+        EXPECT_TRUE(control.cancelled);
+        EXPECT_EQ(waits.body().state(), isthmus::coroutine_state::suspended);
+        EXPECT_EQ(log, "");
+        control.over = true;
+        EXPECT_THROW(waits.body().send(), isthmus::generator_exit);
+        EXPECT_EQ(log, "inner outer ");
+    }
+}
+
+TEST(Outlasted, CloseOfChildrenIsIgnoredUntilTheyAreOver) {
+    outlasting_operation::control first;
+    outlasting_operation::control second;
+    std::string log;
+    driven<int> waits(await_two(first, second, log));
+    waits.start();
+    EXPECT_THROW(waits.body().close(), isthmus::ignored_generator_exit);
+    first.end();
+    second.end();
+    EXPECT_THROW(waits.body().send(), isthmus::generator_exit);
+}
+
+TEST(Outlasted, CanBeClosedOrDestroyedWhenTheOperationIsOver) {
+    outlasting_operation::control control;
+    std::string log;
+    {
+        driven<int> waits(await_outlasted(control, log));
+        waits.start();
+        control.end();
+    }
+    EXPECT_EQ(log, "inner outer ");
+    driven<int> waits(await_outlasted(control, log));
+    waits.start();
+    EXPECT_TRUE(waits.done());
+}
+
 class failing_operation {
 public:
     bool start(isthmus::reactor&, isthmus::waker) { throw test::boom("start"); }

@@ -15,6 +15,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <future>
 #include <optional>
 #include <string>
 #include <thread>
@@ -117,6 +118,17 @@ task<int> wait(int time, int result) {
 task<int> wait_at_most(int limit, int time) {
     co_return co_await isthmus::with_timeout(milliseconds(limit), wait(time, 1));
 }
+task<> wait_twice_at_once(int time) {
+    const flight counted;
+    co_await isthmus::when_all(wait(time, 1), wait(time, 2));
+}
+/// Coroutines that keep a Python object alive.
+py::object wait_with(py::object kept, int time, bool twice) {
+    if (twice) {
+        return py::to_python(wait_twice_at_once(time), std::move(kept));
+    }
+    return py::to_python(wait(time, 1), std::move(kept));
+}
 task<std::string> note_cancellation(int time, bool swallow) {
     bool seen = false;
     try {
@@ -191,6 +203,24 @@ void occupy_with_python(int time) {
     });
 }
 
+/// Calls `function` on the Asio thread, and waits for that.
+void call_on_asio_thread(py::object function) {
+    std::promise<void> done;
+    asio::post(io(), [&] {
+        const PyGILState_STATE state = PyGILState_Ensure();
+        if (PyObject* const result = PyObject_CallNoArgs(function.ptr())) {
+            Py_DECREF(result);
+        } else {
+            PyErr_Print();
+        }
+        PyGILState_Release(state);
+        done.set_value();
+    });
+    PyThreadState* const detached = PyEval_SaveThread();
+    done.get_future().get();
+    PyEval_RestoreThread(detached);
+}
+
 void stop() { running().reset(); }
 std::int64_t in_flight() { return flying; }
 std::int64_t cancellations() { return cancelled_tasks; }
@@ -201,6 +231,7 @@ PyMethodDef functions[] = {
     raw::def<many_talks>("many_talks"),
     raw::def<wait>("wait"),
     raw::def<wait_at_most>("wait_at_most"),
+    raw::def<wait_with>("wait_with"),
     raw::def<note_cancellation>("note_cancellation"),
     raw::def<read_for_ever>("read_for_ever"),
     raw::def<cannot_be_cancelled>("cannot_be_cancelled"),
@@ -208,6 +239,7 @@ PyMethodDef functions[] = {
     raw::def<direct>("direct"),
     raw::def<ticks_without_gil>("ticks_without_gil"),
     raw::def<occupy_with_python>("occupy_with_python"),
+    raw::def<call_on_asio_thread>("call_on_asio_thread"),
     raw::def<stop>("stop"),
     raw::def<in_flight>("in_flight"),
     raw::def<cancellations>("cancellations"),

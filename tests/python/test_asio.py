@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import inspect
 import subprocess
 import sys
 import threading
@@ -166,6 +167,55 @@ def test_nothing_is_written_after_it_is_destroyed(asyncio_loop: type[Loop], end:
             assert ext.in_flight() == 0
 
     asyncio_loop().run(main)
+
+
+@pytest.mark.parametrize("end", ["close", "drop", "collect"])
+@pytest.mark.parametrize("several", [False, True])
+def test_destroying_on_the_thread_of_its_operation(end: str, several: bool) -> None:
+    """It cannot wait there: close() says so, as of a coroutine that awaits when it cleans up (6.5), and what the
+    operation needs outlives the coroutine."""
+    before = ext.in_flight()
+    said: list[object] = []
+    gone: list[object] = []
+
+    class Reader:
+        def __del__(self) -> None:
+            gone.append(True)
+
+    def destroy() -> None:
+        loop = asyncio.new_event_loop()
+        asyncio.events._set_running_loop(loop)
+        sys.unraisablehook = lambda about: said.append(str(about.exc_value))
+        try:
+            reader = Reader()
+            waits = ext.wait_with(reader, 10_000, several)
+            waits.send(None)
+            assert ext.in_flight() > before
+            if end == "close":
+                with pytest.raises(RuntimeError, match="coroutine ignored GeneratorExit"):
+                    waits.close()
+                assert inspect.getcoroutinestate(waits) == "CORO_SUSPENDED"
+            elif end == "collect":
+                reader.cycle = [waits, reader]  # type: ignore[attr-defined]
+            del reader, waits
+            gc.collect()
+            assert ext.in_flight() > before
+            assert not gone or end == "collect"  # the collector asks all finalizers first
+        except BaseException as error:
+            said.append(error)
+        finally:
+            sys.unraisablehook = sys.__unraisablehook__
+            asyncio.events._set_running_loop(None)
+            loop.close()
+
+    ext.call_on_asio_thread(destroy)
+    for _ in range(500):  # until the Asio thread has called the handlers, and a step has dropped what that left
+        if ext.in_flight() != before:
+            time.sleep(0.01)
+            asyncio.run(ext.answer_without_value())
+    assert said == ["coroutine ignored GeneratorExit"]
+    assert ext.in_flight() == before
+    assert gone == [True]
 
 
 def test_destroying_does_not_wait_for_itself(loop: Loop) -> None:

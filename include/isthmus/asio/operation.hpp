@@ -13,16 +13,19 @@
 #include <asio/system_executor.hpp>
 
 #include <condition_variable>
+#include <cstddef>
 #include <cstdio>
 #include <exception>
 #include <future>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <thread>
 #include <tuple>
 #include <typeinfo>
 #include <utility>
+#include <vector>
 
 namespace isthmus::inline v1::asio::detail {
 
@@ -55,24 +58,32 @@ public:
     }
     /// True if it is over. The waker is not called any more.
     bool cancel() noexcept {
-        if (!give_up()) {
-            emit();
+        give_up();
+        const std::lock_guard guard(lock_);
+        return over_;
+    }
+    /// Cancels it. True if it will end on this thread, so that there is no waiting for that here.
+    bool outlasts() noexcept {
+        give_up();
+        const std::lock_guard guard(lock_);
+        return begun_ && !over_ && runs_here();
+    }
+    /// Shares the frames of its task until it is over.
+    void keep(const std::shared_ptr<void>& frames) noexcept {
+        const std::lock_guard guard(lock_);
+        try {
+            if (!over_) {
+                frames_.push_back(frames);
+            }
+        } catch (const std::bad_alloc&) { // they are better never destroyed than too early
+            alignas(std::shared_ptr<void>) std::byte never_destroyed[sizeof(std::shared_ptr<void>)];
+            ::new (never_destroyed) std::shared_ptr<void>(frames);
         }
-        return over();
     }
     /// Cancels it, and returns when the handler is gone, and with it all that refers to what the task has lent.
     void end(isthmus::detail::blocking_call block) noexcept {
-        if (give_up()) {
-            return;
-        }
-        emit();
-        {
-            const std::lock_guard guard(lock_);
-            const bool is_here = executor_ && executor_.target_type() != typeid(::asio::system_executor) &&
-                                 emitted_on_ == std::this_thread::get_id();
-            if (!over_ && is_here) {
-                fail_loudly();
-            }
+        if (outlasts()) {
+            fail_loudly();
         }
         block([](void* self) { static_cast<operation_state*>(self)->wait_for_end(); }, this);
     }
@@ -82,8 +93,9 @@ public:
     /// Whether to initiate it.
     bool begin() noexcept {
         const std::lock_guard guard(lock_);
-        initiating_ = !cancelled_;
-        return initiating_;
+        seen_on_ = std::this_thread::get_id();
+        begun_ = initiating_ = !cancelled_;
+        return begun_;
     }
     /// It has been initiated, or that has thrown `error`.
     void initiated(std::exception_ptr error) noexcept {
@@ -126,33 +138,44 @@ public:
 protected:
     ~operation_state() = default;
 
-    /// The results are there. The task may go on before this returns.
+    /// The results are there. The task may go on, or be destroyed, before this returns.
     void finish() noexcept {
         waker now;
+        std::vector<std::shared_ptr<void>> frames;
         {
             const std::lock_guard guard(lock_);
             over_ = true;
             now = std::move(wake_);
+            frames = std::move(frames_);
             ended_.notify_all();
         }
         if (driver_) {
             driver_->operation_ends();
         }
         now();
+        while (!frames.empty()) { // who awaited another one comes after it
+            frames.pop_back();
+        }
     }
 
     std::exception_ptr error_; ///< instead of the results
 
 private:
-    bool over() noexcept {
-        const std::lock_guard guard(lock_);
-        return over_;
+    /// Cancels it, the first time. Nobody is woken any more.
+    void give_up() noexcept {
+        {
+            const std::lock_guard guard(lock_);
+            wake_ = waker();
+            if (over_ || std::exchange(cancelled_, true)) {
+                return;
+            }
+        }
+        emit();
     }
-    bool give_up() noexcept {
-        const std::lock_guard guard(lock_);
-        wake_ = waker();
-        cancelled_ = true;
-        return over_;
+    /// Whether this is the thread that was last seen to run the executor's handlers.
+    bool runs_here() const noexcept {
+        return executor_ && executor_.target_type() != typeid(::asio::system_executor) &&
+               seen_on_ == std::this_thread::get_id();
     }
     /// Emits the signal on the executor, at once if that is where we are.
     void emit() noexcept {
@@ -169,7 +192,7 @@ private:
     void emit_here() {
         {
             const std::lock_guard guard(lock_);
-            emitted_on_ = std::this_thread::get_id();
+            seen_on_ = std::this_thread::get_id();
             if (over_) { // the I/O object may be gone
                 return;
             }
@@ -178,12 +201,12 @@ private:
     }
     void wait_for_end() noexcept {
         std::unique_lock lock(lock_);
-        ended_.wait(lock, [this] { return over_; });
+        ended_.wait(lock, [this] { return over_ || !begun_; });
     }
     [[noreturn]] static void fail_loudly() noexcept {
         std::fputs(
-            "isthmus: a task was destroyed or closed on the executor that its Asio operation has yet to complete "
-            "on, which would write to what is gone. Cancel the task, and let it end.\n",
+            "isthmus: an Asio operation was destroyed where it has yet to complete, and would write to what is gone. "
+            "What holds it must pass on its outlasts() and keep().\n",
             stderr);
         std::terminate();
     }
@@ -194,8 +217,10 @@ private:
     std::shared_ptr<driver_link> driver_;
     ::asio::cancellation_signal signal_;
     waker wake_;
-    std::thread::id emitted_on_;
+    std::vector<std::shared_ptr<void>> frames_; ///< of a task that was destroyed too early
+    std::thread::id seen_on_;                   ///< by initiating or cancelling it
     bool cancelled_ = false;
+    bool begun_ = false;
     bool initiating_ = false;
     bool abandoned_ = false;
     bool over_ = false;

@@ -105,6 +105,8 @@ public:
         return state_->wait(std::move(wake));
     }
     bool cancel() noexcept { return state_->cancel(); }
+    bool outlasts() noexcept { return state_ && state_->outlasts(); }
+    void keep(const std::shared_ptr<void>& frames) noexcept { state_->keep(frames); }
     auto result() {
         taken_ = true;
         return completion_result<Throws, std::decay_t<Args>...>::take(state_->values());
@@ -163,8 +165,9 @@ struct use_coroutine_t {
 ///
 /// Cancelling the task emits Asio's cancellation signal (all types), and the task goes on when the handler has been
 /// called; what it brought is dropped. Destroying a task in flight does the same, and waits: no buffer is written to
-/// after it is gone. So the context must be run, by another thread: on the executor itself the program is terminated
-/// with a message, since that cannot be waited for there. co_spawn() never destroys a task in flight.
+/// after it is gone. So the context must be run, by another thread. On the thread that runs the executor itself nothing
+/// can wait for that: there the frames of a task that is destroyed live on until the handler has been called or the
+/// context is destroyed, and close() throws ignored_generator_exit. co_spawn() never destroys a task in flight.
 inline constexpr use_coroutine_t<> use_coroutine{};
 
 namespace detail {

@@ -33,6 +33,11 @@ struct frame_access {
     static frame* get(Coroutine& coroutine) noexcept {
         return coroutine.frame_;
     }
+    /// What its chain waits for; null if it does not wait.
+    template <class Coroutine>
+    static delegate* awaited(Coroutine& coroutine) noexcept {
+        return coroutine.frame_ != nullptr ? awaited_at_end(*coroutine.frame_) : nullptr;
+    }
     /// The frame, whose owner is from now on `owner`, which is set to it. The coroutine object is left empty.
     template <class Coroutine>
     static void move_to(Coroutine& coroutine, frame*& owner) noexcept {

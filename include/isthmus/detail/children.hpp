@@ -59,6 +59,8 @@ protected:
     virtual const pending* resume(const std::exception_ptr& injected) noexcept = 0;
     /// Destroys the task.
     virtual void destroy() noexcept = 0;
+    /// What it waits for; null if it does not wait.
+    virtual delegate* awaited() noexcept = 0;
 
     std::exception_ptr error_;
 
@@ -117,6 +119,7 @@ private:
         return nullptr;
     }
     void destroy() noexcept override { body_ = task<Return>(); }
+    delegate* awaited() noexcept override { return frame_access::awaited(body_); }
 
     task<Return> body_;
     std::optional<pending> pending_;
@@ -128,10 +131,7 @@ class children {
 public:
     virtual ~children() {
         for (const std::shared_ptr<child>& each : all_) {
-            {
-                const std::lock_guard guard(ready_->lock);
-                each->turn_ = no_turn; // wakes that come too late are not for anybody
-            }
+            silence(*each);
             each->destroy();
         }
     }
@@ -160,6 +160,23 @@ public:
         }
         run();
         return running_ == 0;
+    }
+    bool outlasts() noexcept {
+        bool any = false;
+        for (const std::shared_ptr<child>& each : all_) {
+            any = child_outlasts(*each) || any;
+        }
+        return any;
+    }
+    void keep(const std::shared_ptr<void>& frames) noexcept {
+        for (const std::shared_ptr<child>& each : all_) {
+            silence(*each);
+            if (child_outlasts(*each)) {
+                each->awaited()->keep(frames);
+            } else { // it may hold what the driver has lent, which goes next
+                each->destroy();
+            }
+        }
     }
 
 protected:
@@ -197,6 +214,16 @@ protected:
 
 private:
     static constexpr std::uint64_t no_turn = ~std::uint64_t{0};
+
+    /// Wakes that come too late are not for anybody.
+    void silence(child& one) noexcept {
+        const std::lock_guard guard(ready_->lock);
+        one.turn_ = no_turn;
+    }
+    static bool child_outlasts(child& one) noexcept {
+        delegate* const awaited = one.awaited();
+        return awaited != nullptr && awaited->outlasts();
+    }
 
     /// `over` has ended.
     virtual void on_end(child& over) noexcept = 0;

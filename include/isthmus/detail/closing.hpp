@@ -64,11 +64,13 @@ inline std::exception_ptr close_below(frame& root, frame* level) noexcept {
     return error;
 }
 
-/// Throws `error` into `f`, prepared by begin() and suspended.
+/// Throws `error` into `f`, prepared by begin() and suspended. A GeneratorExit closes the levels below, unless the leaf
+/// waits for something that cannot end yet: then that is cancelled, and the chain goes on waiting, as a coroutine that
+/// awaits when it cleans up does (6.5).
 inline void throw_step(frame& f, activation& step, const std::exception_ptr& error) noexcept {
     step.injected = &error;
-    if (!is_generator_exit(error)) {
-        frame* const leaf = join_step(f, step);
+    frame* const leaf = join_step(f, step);
+    if (!is_generator_exit(error) || (leaf->awaiting != nullptr && leaf->awaiting->outlasts())) {
         if (leaf->awaiting == nullptr && !leaf->passes_errors) { // otherwise that decides what becomes of it
             step.arrives(*leaf, error);
         }
@@ -76,9 +78,8 @@ inline void throw_step(frame& f, activation& step, const std::exception_ptr& err
         return;
     }
     const bool passes = passes_errors(f);
-    f.join(step);
-    step.guard.unlock();
-    const std::exception_ptr replaced = close_below(f, std::exchange(step.leaf, &f));
+    step.leaf = &f;
+    const std::exception_ptr replaced = close_below(f, leaf);
     if (replaced) {
         step.injected = &replaced;
     }

@@ -89,6 +89,11 @@ struct delegate {
     virtual std::exception_ptr close() noexcept = 0;
     /// Destroys what is awaited, where it has frames that do not die with this one.
     virtual void destroy_awaited() noexcept {}
+    /// The chain is to be closed or destroyed. True: what is awaited is being cancelled, but cannot end before whoever
+    /// closes the chain has returned.
+    virtual bool outlasts() noexcept;
+    /// Then, where the chain is destroyed: what is awaited shares its frames until it has ended.
+    virtual void keep(const std::shared_ptr<void>& frames) noexcept;
     /// What is awaited, if it is a frame, else null.
     virtual frame* awaited_frame() const noexcept { return nullptr; }
     /// The frame that comes next in the chain, null if this is the end of it.

@@ -6,6 +6,8 @@
 #include "memory.hpp"
 
 #include <cstdint>
+#include <memory>
+#include <new>
 #include <utility>
 
 namespace isthmus::inline v1::detail {
@@ -128,9 +130,53 @@ inline void destroy(frame& f) noexcept {
     f.handle().destroy();
 }
 
+/// What the chain of `f` waits for at its end, if it is at rest; else null. O(levels above f).
+inline delegate* awaited_at_end(frame& f) noexcept {
+    const chain_lock lock;
+    if (f.created()) {
+        return nullptr;
+    }
+    frame& root = root_of(f);
+    return root.runs_as_root() ? nullptr : root.leaf_at_rest()->awaiting;
+}
+
+inline bool delegate::outlasts() noexcept {
+    frame* const awaited = awaited_frame();
+    delegate* const end = awaited != nullptr ? awaited_at_end(*awaited) : nullptr;
+    return end != nullptr && end->outlasts();
+}
+
+inline void delegate::keep(const std::shared_ptr<void>& frames) noexcept {
+    awaited_at_end(*awaited_frame())->keep(frames); // which outlasts(), or this would not be asked
+}
+
+/// The frames of a chain that was destroyed too early for what it waits for, which shares this.
+struct kept_chain {
+    explicit kept_chain(frame& of) noexcept : root(&of) { of.owner = &root; }
+    kept_chain(const kept_chain&) = delete;
+    kept_chain& operator=(const kept_chain&) = delete;
+    ~kept_chain();
+    frame* root;
+};
+
+/// Leaves the chain of `root`, which runs no more, to what its `leaf` waits for.
+inline void leave(frame& root, frame& leaf) noexcept {
+    cut_off(root);
+    {
+        const chain_lock lock;
+        root.rest(&leaf);
+    }
+    try {
+        leaf.awaiting->keep(std::make_shared<kept_chain>(root));
+    } catch (const std::bad_alloc&) {
+        return; // it is better never destroyed than too early
+    }
+}
+
 /// Destroys a chain at rest, or a frame that never started, leaf first and in a loop: destructors that recursed
 /// would overflow the stack. What the leaf awaits, outside of the chain, comes first. Objects of a layer above outlive
-/// it, unless they are owned here alone, and end in their own way. `busy` has the guard.
+/// it, unless they are owned here alone, and end in their own way. If the leaf waits for something that cannot end yet,
+/// all that happens when it has. `busy` has the guard.
 inline void destroy_chain(frame& root, activation& busy) noexcept {
     frame* level = &root;
     if (!root.created()) {
@@ -140,6 +186,10 @@ inline void destroy_chain(frame& root, activation& busy) noexcept {
     root.join(busy); // whoever asks meanwhile sees a running coroutine
     busy.guard.unlock();
     if (level->awaiting != nullptr) {
+        if (level->awaiting->outlasts()) [[unlikely]] {
+            leave(root, *level);
+            return;
+        }
         level->awaiting->destroy_awaited();
     }
     while (level != &root) {
@@ -193,6 +243,8 @@ inline void discard(frame* const& place) noexcept {
         --cache.teardown_depth;
     }
 }
+
+inline kept_chain::~kept_chain() { discard(root); }
 
 /// Somebody else drives the child just now, or did so last.
 inline void native_link::destroy_awaited() noexcept { discard(child); }

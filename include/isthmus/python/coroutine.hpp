@@ -78,18 +78,6 @@ struct awaited_coroutine {
 template <class Return>
 inline constexpr bool is_coroutine<awaited_coroutine<Return>> = true;
 
-inline constexpr const char* owner_name = "isthmus.owner";
-
-/// A Python object that takes over a C++ one, also if it cannot be made. Needs the GIL; the C++ object dies with it.
-template <class T>
-object make_owner(T* owned) {
-    std::unique_ptr<T> guard(owned);
-    object capsule = checked(PyCapsule_New(
-        owned, owner_name, [](PyObject* dying) { delete static_cast<T*>(PyCapsule_GetPointer(dying, owner_name)); }));
-    static_cast<void>(guard.release());
-    return capsule;
-}
-
 /// A callable that returns a coroutine or generator, in a form whose result may outlive it: a closure with captures is
 /// copied for each call into an owner that the result keeps.
 template <class Closure, class Made, class... Parameters>

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cxxabi.h>
+#include <memory>
 #include <source_location>
 #include <unistd.h>
 #include <utility>
@@ -32,7 +33,7 @@ namespace isthmus::inline v1::py::detail {
 #define ISTHMUS_CHECKED ""
 #endif
 inline constexpr const char* abi_tag =
-    "isthmus.v1.layout6." ISTHMUS_STANDARD_LIBRARY ".cxxabi" ISTHMUS_TO_TEXT(__GXX_ABI_VERSION) ISTHMUS_CHECKED;
+    "isthmus.v1.layout7." ISTHMUS_STANDARD_LIBRARY ".cxxabi" ISTHMUS_TO_TEXT(__GXX_ABI_VERSION) ISTHMUS_CHECKED;
 
 /// The state of this thread, which must hold the GIL.
 inline PyThreadState& this_thread() noexcept {
@@ -241,6 +242,18 @@ inline void write_unraisable([[maybe_unused]] const char* text, PyObject* about)
 }
 inline constexpr const char* unraisable_in_closing = "Exception ignored while closing generator %R";
 inline constexpr const char* unraisable_in_finalizing = "Exception ignored while finalizing coroutine %R";
+
+inline constexpr const char* owner_name = "isthmus.owner";
+
+/// A Python object that takes over a C++ one, also if it cannot be made. Needs the GIL; the C++ object dies with it.
+template <class T>
+object make_owner(T* owned) {
+    std::unique_ptr<T> guard(owned);
+    object capsule = checked(PyCapsule_New(
+        owned, owner_name, [](PyObject* dying) { delete static_cast<T*>(PyCapsule_GetPointer(dying, owner_name)); }));
+    static_cast<void>(guard.release());
+    return capsule;
+}
 
 /// A new reference to the value of a key; null, with or without an exception set, if there is none.
 inline object find_item(PyObject* dictionary, PyObject* key) noexcept {

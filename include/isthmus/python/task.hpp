@@ -68,6 +68,13 @@ private:
         body_ = task<Return>();
         return error;
     }
+    bool outlasts() noexcept override {
+        isthmus::detail::delegate* const end = isthmus::detail::frame_access::awaited(body_);
+        return end != nullptr && end->outlasts();
+    }
+    void keep(const std::shared_ptr<void>& frames) noexcept override {
+        isthmus::detail::frame_access::awaited(body_)->keep(frames);
+    }
     std::string awaited_type() const override { return "task"; }
 
     /// Steps the task until it ends or waits.

@@ -56,12 +56,43 @@ inline void finalize(PyObject* self) noexcept {
     }
 }
 
+/// The frames of a coroutine object that died before what they wait for can end, and what they need.
+struct left_behind {
+    left_behind(frame& of, object self) noexcept : keep_alive(std::move(self)), root(&of) { of.owner = &root; }
+    left_behind(const left_behind&) = delete;
+    left_behind& operator=(const left_behind&) = delete;
+    ~left_behind() { isthmus::detail::discard(root); }
+    object keep_alive;
+    frame* root;
+};
+
+/// Leaves the frames of `self` to what they wait for, if that outlasts it. It drops them on any thread, as an object.
+inline bool leave_behind(const coroutine_object& self, frame& root) noexcept {
+    isthmus::detail::delegate* const awaited = isthmus::detail::awaited_at_end(root);
+    if (awaited == nullptr || !awaited->outlasts()) {
+        return false;
+    }
+    if (root.attached()) {
+        isthmus::detail::detach(root);
+    }
+    isthmus::detail::cut_off(root);
+    try {
+        awaited->keep(
+            std::make_shared<object>(make_owner(new left_behind(root, object::borrow(self.more.keep_alive())))));
+    } catch (...) {
+        return true; // there is no memory: better never destroyed than too early
+    }
+    return true;
+}
+
 ISTHMUS_NOINLINE inline int clear(PyObject* object_self) noexcept {
     coroutine_object& self = *coroutine_object::of(object_self);
     if (frame* const root = std::exchange(self.root, nullptr)) {
         const saved_error outer; // destructors run
         root->owner = nullptr;
-        isthmus::detail::discard(root);
+        if (!leave_behind(self, *root)) {
+            isthmus::detail::discard(root);
+        }
     }
     self.more.clear();
     return 0;

@@ -444,11 +444,11 @@ TEST(UseCoroutine, EndsAfterAnOperationThatCannotBeCancelled) {
 // ---- destroying in flight ----
 
 task<> fill(stream_protocol::socket& socket, std::shared_ptr<std::atomic<bool>> gone) {
-    struct note_end {
+    struct note_gone {
         std::shared_ptr<std::atomic<bool>> gone;
-        ~note_end() { *gone = true; }
+        ~note_gone() { *gone = true; }
     };
-    const note_end note{std::move(gone)};
+    const note_gone note{std::move(gone)};
     std::vector<char> bytes(1 << 16);
     std::string line;
     while (true) {
@@ -505,22 +505,181 @@ TEST(UseCoroutine, IsBrokenWhenItsContextIsDestroyed) {
     EXPECT_THROW(reads.send(), std::future_error); // its context is gone
 }
 
+// ---- destroying where the operation completes ----
+
+struct note_end {
+    bool& ended;
+    ~note_end() { ended = true; }
+};
+
+task<> fill_line(stream_protocol::socket& socket, std::string& line, bool& ended) {
+    const note_end note{ended};
+    co_await asio::async_read_until(socket, asio::dynamic_buffer(line), '\n', use_coroutine);
+}
+/// What it lends lives in its frame.
+task<> fill_for_ever(stream_protocol::socket socket, bool& ended) {
+    const note_end note{ended};
+    bool inner_ended = false;
+    std::string line;
+    while (true) {
+        co_await fill_line(socket, line, inner_ended);
+    }
+}
+/// Starts a task by hand, with a driver that dies at once.
+template <class Return>
+void start_by_hand(task<Return>& started) {
+    isthmus::detail::poll_reactor reactor;
+    started.send().yielded().start(reactor, isthmus::waker(std::make_shared<deaf_target>(), 0));
+}
+
+TEST(UseCoroutine, FramesThatAreDestroyedOnTheirOwnExecutorLiveUntilTheHandlerIsCalled) {
+    asio::io_context io;
+    auto [socket, peer] = connected(io.get_executor());
+    asio::write(peer, asio::buffer("no end", 6));
+    bool ended = false;
+    asio::post(io, [&] {
+        task<> reads = fill_for_ever(std::move(socket), ended);
+        start_by_hand(reads);
+        asio::write(peer, asio::buffer(" of it\n", 7));
+        reads = task<>();
+        EXPECT_FALSE(ended);
+    });
+    io.run();
+    EXPECT_TRUE(ended);
+}
+
+TEST(UseCoroutine, FramesThatAreDestroyedOnTheirOwnExecutorGoWithItsContext) {
+    bool ended = false;
+    {
+        asio::io_context io;
+        auto [socket, peer] = connected(io.get_executor());
+        asio::post(io, [&] {
+            task<> reads = fill_for_ever(std::move(socket), ended);
+            start_by_hand(reads);
+            io.stop();
+        });
+        io.run();
+        EXPECT_FALSE(ended);
+    }
+    EXPECT_TRUE(ended);
+}
+
+TEST(UseCoroutine, ATaskIsDestroyedByTheThreadThatRunsTheContextByHand) {
+    asio::io_context io;
+    auto [socket, peer] = connected(io.get_executor());
+    bool ended = false;
+    {
+        task<> reads = fill_for_ever(std::move(socket), ended);
+        start_by_hand(reads);
+        io.poll(); // it is initiated
+    }
+    EXPECT_FALSE(ended);
+    io.restart();
+    io.run();
+    EXPECT_TRUE(ended);
+}
+
+TEST(UseCoroutine, ATaskWhoseOperationHasNotBegunIsDestroyedAtOnce) {
+    asio::io_context io;
+    auto [socket, peer] = connected(io.get_executor());
+    bool ended = false;
+    {
+        task<> reads = fill_for_ever(std::move(socket), ended);
+        start_by_hand(reads);
+    }
+    EXPECT_TRUE(ended); // and nobody runs the context
+    io.run();
+}
+
+task<> sleep_long() { co_await isthmus::sleep_for(1h); }
+task<> fill_two(stream_protocol::socket first, stream_protocol::socket second, bool& ended) {
+    const note_end note{ended};
+    std::string lines[2];
+    bool inner_ended[2] = {};
+    co_await isthmus::when_all(fill_line(first, lines[0], inner_ended[0]), fill_line(second, lines[1], inner_ended[1]),
+                               sleep_long());
+}
+
+TEST(UseCoroutine, SeveralThatAreDestroyedOnTheirOwnStrandLiveUntilTheLastIsOver) {
+    asio::thread_pool pool(2);
+    const auto strand = asio::make_strand(pool);
+    std::promise<void> destroyed;
+    bool ended = false;
+    asio::post(strand, [&] {
+        auto [first, peer_of_first] = connected(asio::any_io_executor(strand));
+        auto [second, peer_of_second] = connected(asio::any_io_executor(strand));
+        {
+            task<> reads = fill_two(std::move(first), std::move(second), ended);
+            start_by_hand(reads);
+        }
+        EXPECT_FALSE(ended);
+        destroyed.set_value();
+    });
+    destroyed.get_future().get();
+    pool.join();
+    EXPECT_TRUE(ended);
+}
+
+TEST(UseCoroutine, CloseIsIgnoredOnItsOwnExecutor) {
+    asio::io_context io;
+    auto [socket, peer] = connected(io.get_executor());
+    bool ended = false;
+    task<> reads = fill_for_ever(std::move(socket), ended);
+    asio::post(io, [&] {
+        start_by_hand(reads);
+        EXPECT_THROW(reads.close(), isthmus::ignored_generator_exit);
+        EXPECT_EQ(reads.state(), isthmus::coroutine_state::suspended);
+    });
+    io.run(); // it is cancelled
+    EXPECT_FALSE(ended);
+    EXPECT_EQ(reads.close(), std::nullopt);
+    EXPECT_TRUE(ended);
+}
+
+task<> start_and_leave(stream_protocol::socket socket, bool& ended) {
+    task<> reads = fill_for_ever(std::move(socket), ended);
+    start_by_hand(reads);
+    co_return;
+}
+
+TEST(UseCoroutine, ASpawnedTaskMayLeaveOneThatItHasStartedByHand) {
+    asio::io_context io;
+    auto [socket, peer] = connected(io.get_executor());
+    bool ended = false;
+    isthmus::asio::co_spawn(io, start_and_leave(std::move(socket), ended), asio::detached);
+    io.run();
+    EXPECT_TRUE(ended);
+}
+
+/// An operation of a user's own around one of Asio's, which does not pass on what that needs.
+template <class Inner>
+class careless_operation {
+public:
+    explicit careless_operation(Inner&& inner) : inner_(inner) {}
+    bool start(isthmus::reactor& lent, isthmus::waker wake) { return inner_.start(lent, std::move(wake)); }
+    bool cancel() noexcept { return inner_.cancel(); }
+    void result() { inner_.result(); }
+
+private:
+    Inner& inner_;
+};
+
 using UseCoroutineDeathTest = testing::Test;
 
-TEST(UseCoroutineDeathTest, IsNotDestroyedInFlightOnItsOwnExecutor) {
+TEST(UseCoroutineDeathTest, AnOperationAroundItPassesOnThatItOutlasts) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     const auto destroy_on_executor = [] {
         asio::io_context io;
-        auto [socket, peer] = connected(io.get_executor());
-        isthmus::detail::poll_reactor reactor;
-        const auto target = std::make_shared<deaf_target>();
-        asio::post(io, [&from = socket, &reactor, &target] {
-            task<std::string> reads = read_word(from);
-            reads.send().yielded().start(reactor, isthmus::waker(target, 0));
+        asio::steady_timer timer(io, 1h);
+        asio::post(io, [&] {
+            task<> waits = [](asio::steady_timer& on) -> task<> {
+                co_await careless_operation(on.async_wait(use_coroutine));
+            }(timer);
+            start_by_hand(waits);
         });
         io.run();
     };
-    EXPECT_DEATH(destroy_on_executor(), "isthmus: a task was destroyed or closed on the executor");
+    EXPECT_DEATH(destroy_on_executor(), "isthmus: an Asio operation was destroyed where it has yet to complete");
 }
 
 } // namespace
