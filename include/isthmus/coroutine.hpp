@@ -41,9 +41,8 @@ private:
 
 template <class Return, class Yield, class Send, class... Parameters>
 struct std::coroutine_traits<isthmus::coroutine<Return, Yield, Send>, Parameters...> {
-    using promise_type =
-        isthmus::detail::promise<isthmus::coroutine<Return, Yield, Send>,
-                                 isthmus::detail::coroutine_promise<Return, Yield, Send>,
-                                 typename isthmus::detail::allocation<Parameters...>::type,
-                                 isthmus::detail::frame_notes<Yield>::template noteworthy<Parameters...>>;
+    using promise_type = isthmus::detail::promise<isthmus::coroutine<Return, Yield, Send>,
+                                                  isthmus::detail::coroutine_promise<Return, Yield, Send>,
+                                                  typename isthmus::detail::allocation<Parameters...>::type,
+                                                  isthmus::detail::frame_notes<Yield>::template borrows<Parameters...>>;
 };

@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "detail/standard.hpp"
 #include "generator.hpp"
 
 #include <concepts>
+#include <functional>
 #include <type_traits>
 #include <utility>
 
@@ -98,9 +98,9 @@ template <class F, class... Args>
 decltype(auto) detail::generator_function<Function>::call(F& function, Args&&... args) {
     using result = std::invoke_result_t<F&, Args...>;
     if constexpr (any_generator<result> && !std::is_reference_v<result> && !from_generator_already<result>) {
-        return from_generator(detail::invoke(function, std::forward<Args>(args)...));
+        return from_generator(std::invoke(function, std::forward<Args>(args)...));
     } else {
-        return detail::invoke(function, std::forward<Args>(args)...);
+        return std::invoke(function, std::forward<Args>(args)...);
     }
 }
 

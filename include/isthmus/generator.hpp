@@ -6,11 +6,11 @@
 #include "detail/generator_iterator.hpp"
 #include "detail/generator_promise.hpp"
 #include "detail/resumable.hpp"
-#include "detail/standard.hpp"
 #include "yield_from.hpp"
 
 #include <coroutine>
 #include <iterator>
+#include <ranges>
 #include <type_traits>
 
 namespace isthmus::inline v1 {
@@ -56,9 +56,8 @@ private:
 
 template <class Yield, class Send, class Return, class... Parameters>
 struct std::coroutine_traits<isthmus::generator<Yield, Send, Return>, Parameters...> {
-    using promise_type =
-        isthmus::detail::promise<isthmus::generator<Yield, Send, Return>,
-                                 isthmus::detail::generator_promise<Return, Yield, Send>,
-                                 typename isthmus::detail::allocation<Parameters...>::type,
-                                 isthmus::detail::frame_notes<Yield>::template noteworthy<Parameters...>>;
+    using promise_type = isthmus::detail::promise<isthmus::generator<Yield, Send, Return>,
+                                                  isthmus::detail::generator_promise<Return, Yield, Send>,
+                                                  typename isthmus::detail::allocation<Parameters...>::type,
+                                                  isthmus::detail::frame_notes<Yield>::template borrows<Parameters...>>;
 };

@@ -5,11 +5,11 @@
 #include "detail/foreign.hpp"
 #include "detail/members.hpp"
 #include "detail/promise.hpp"
-#include "detail/standard.hpp"
 #include "step.hpp"
 
 #include <memory>
 #include <optional>
+#include <ranges>
 #include <type_traits>
 #include <utility>
 

@@ -531,6 +531,60 @@ TEST(Foreign, WhatItThrowsIsRaisedAtTheAwait) {
     EXPECT_EQ(thrown.throw_(std::runtime_error("")).returned(), "throw"); // 5.20
 }
 
+// Yields once, and ends in a value, or in an error.
+class ends {
+public:
+    explicit ends(int value) : value_(value) {}
+    explicit ends(std::string error) : error_(std::move(error)) {}
+    ends& await() { return *this; }
+    step<int, int> send() {
+        if (!std::exchange(started_, true)) {
+            return step<int, int>(std::in_place_index<0>, 1);
+        }
+        if (!error_.empty()) {
+            throw test::boom(error_);
+        }
+        return step<int, int>(std::in_place_index<1>, value_);
+    }
+
+private:
+    int value_ = 0;
+    std::string error_;
+    bool started_ = false;
+};
+template <class Outcome>
+std::string text_of(const Outcome& ended) {
+    if (!ended.failed()) {
+        return std::to_string(ended.returned());
+    }
+    try {
+        std::rethrow_exception(ended.error());
+    } catch (const test::boom& error) {
+        return error.what();
+    }
+}
+coroutine<std::string, int> awaits_both(ends first, ends second) {
+    co_return text_of(co_await isthmus::as_outcome(first)) + " " + text_of(co_await isthmus::as_outcome(second));
+}
+coroutine<std::string, int> observes_first(ends first, ends second) {
+    co_return text_of(co_await isthmus::as_outcome(first)) + std::to_string(co_await second);
+}
+
+// g++ takes both results when the second has ended.
+TEST(Foreign, OfTwoInOneExpressionEachHasItsOwnEnd) {
+    const auto run = [](coroutine<std::string, int> c) {
+        EXPECT_EQ(c.send().yielded(), 1);
+        EXPECT_EQ(c.send().yielded(), 1);
+        return c.send().returned();
+    };
+    const auto both = [&](auto first, auto second) { return run(awaits_both(ends(first), ends(second))); };
+    EXPECT_EQ(both(1, 2), "1 2");
+    EXPECT_EQ(both(1, "b"), "1 b");
+    EXPECT_EQ(both("a", 2), "a 2");
+    EXPECT_EQ(both("a", "b"), "a b");
+    EXPECT_THROW(run(observes_first(ends(1), ends("b"))), test::boom);
+}
+
 class exits_on_close : public counter {
 public:
     using counter::counter;

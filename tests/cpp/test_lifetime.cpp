@@ -797,5 +797,67 @@ TEST(Lifetime, TheDriversExceptionDoesNotGetLost) {
     EXPECT_EQ(c.send().returned(), 2);
 }
 
+// ---- a destructor that throws after co_return -------------------------------------------------------------------
+
+/// A result of `Size` bytes: a small one is kept where the frame's error would be.
+template <std::size_t Size>
+struct counted_result {
+    static inline int alive = 0;
+    explicit counted_result(char number) : value{number} { ++alive; }
+    counted_result(counted_result&& other) noexcept : value{other.value[0]} { ++alive; }
+    ~counted_result() { --alive; }
+    char value[Size];
+};
+struct throws_at_end {
+    ~throws_at_end() noexcept(false) { throw boom("destructor"); }
+};
+coroutine<int, int> fails_later() {
+    co_yield 1;
+    throw boom("awaited");
+}
+
+template <class Result>
+coroutine<Result, int> lets_it_out() {
+    const throws_at_end local;
+    co_return Result(1);
+}
+template <class Result>
+coroutine<Result, int> returns_again() {
+    try {
+        const throws_at_end local;
+        co_return Result(1);
+    } catch (const boom&) { // goes on below
+    }
+    co_return Result(2);
+}
+template <class Result>
+coroutine<Result, int> ends_in_an_error() {
+    try {
+        const throws_at_end local;
+        co_return Result(1);
+    } catch (const boom&) { // goes on below
+    }
+    co_await isthmus::nothrow(fails_later());
+    co_return Result(2);
+}
+
+template <class Result>
+void check_abandoned_results() {
+    EXPECT_EQ(test::caught<boom>([] { lets_it_out<Result>().send(); }), "destructor");
+    EXPECT_EQ(Result::alive, 0);
+    EXPECT_EQ(returns_again<Result>().send().returned().value[0], 2);
+    EXPECT_EQ(Result::alive, 0);
+    auto c = ends_in_an_error<Result>();
+    c.send();
+    EXPECT_EQ(test::caught<boom>([&] { c.send(); }), "awaited");
+    EXPECT_EQ(Result::alive, 0);
+}
+
+TEST(Lifetime, AResultThatIsNotReturnedIsDestroyed) {
+    check_abandoned_results<counted_result<1>>();
+    check_abandoned_results<counted_result<sizeof(void*)>>();
+    check_abandoned_results<counted_result<100>>();
+}
+
 } // namespace
 } // namespace test_lifetime

@@ -117,14 +117,14 @@ struct allocation<This, Tag, Allocator, Rest...> {
 };
 
 /// The promise of a function that returns an Object, whose body may do what Body allows.
-template <class Object, class Body, class Allocation, bool Noted>
+template <class Object, class Body, class Allocation, bool Borrows>
 class promise final : public Body, public Allocation {
 public:
     Object get_return_object(std::source_location function = std::source_location::current()) noexcept {
         static_assert(alignof(promise) <= 2 * sizeof(void*), "frame::handle() counts on that");
         this->where = function;
-        if constexpr (Noted) {
-            this->notes.note();
+        if constexpr (Borrows) {
+            this->borrows = true;
         }
         return Object(*this);
     }

@@ -10,12 +10,11 @@ namespace isthmus::inline v1::detail {
 inline void hand_over(frame& ended) noexcept {
     const chain_lock lock;
     activation& step = ended.step();
-    if (native_link* const link = ended.up; link != nullptr && link->attached) {
-        link->attached = false;
-        link->ended = true;
+    if (native_link* const link = ended.up; link != nullptr && link->attached()) {
+        link->to_child = native_link::bond::ended;
         frame* const awaiter = link->parent;
         // Otherwise the driver consults the link.
-        if (link->told == native_link::ends::none || (!ended.error && !link->translates())) [[likely]] {
+        if (link->told == native_link::ends::none || (!ended.failed && !link->translates())) [[likely]] {
             awaiter->awaiting = nullptr;
         }
         awaiter->follow(ended);
@@ -172,7 +171,7 @@ ISTHMUS_ALWAYS_INLINE inline void native_link::attach() noexcept {
     if (!link.rests()) [[unlikely]] {
         return;
     }
-    attached = true;
+    to_child = bond::attached;
     activation& step = awaiter.step();
     step.leaf = target;
     if (link.created()) [[likely]] {
@@ -184,8 +183,8 @@ ISTHMUS_ALWAYS_INLINE inline void native_link::attach() noexcept {
 
 /// The child is not in this chain: it is gone, or somebody else drives or awaits it, or it is at rest (7.9).
 inline void native_link::advance(activation& step) noexcept {
-    if (ended) { // and told of it: in an error, which passes through
-        std::exception_ptr error = std::move(child->error);
+    if (ended()) { // and told of it: in an error, which passes through
+        std::exception_ptr error = child->take_error();
         destroy_finished(*child);
         finish(error);
         return;

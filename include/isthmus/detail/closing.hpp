@@ -31,7 +31,7 @@ inline std::exception_ptr native_link::take_closed(frame& closed, activation& st
         const at_rest guard{closed, step}; // it stays suspended, detached
         return make_misuse(misuse::ignored_generator_exit, closed.kind);
     }
-    std::exception_ptr error = std::move(closed.error);
+    std::exception_ptr error = closed.take_error();
     destroy(closed);
     return error && !is_generator_exit(error) ? error : nullptr;
 }
@@ -48,7 +48,7 @@ inline std::exception_ptr close_below(frame& root, frame* level) noexcept {
         frame* const awaiter = link.parent;
         {
             const chain_lock lock;
-            link.attached = false;
+            link.to_child = native_link::bond::none;
         }
         const std::exception_ptr injected = error ? std::move(error) : std::make_exception_ptr(generator_exit());
         activation step;

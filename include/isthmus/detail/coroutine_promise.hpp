@@ -28,6 +28,7 @@ public:
     template <class T>
     auto await_transform(T&& awaited, std::uint32_t at = __builtin_LINE()) {
         this->line = at;
+        this->make_room();
         return awaiter_for(std::forward<T>(awaited));
     }
 

@@ -37,8 +37,9 @@ struct await_target {
 /// Passes each step of the chain on to an object with `send`, and `throw_` and `close` where it has them. `Iterator` is
 /// what await() returned: a value, or a reference to something that outlives the await, such as the operand.
 template <class Iterator, class Yield, class Send>
-class foreign_awaiter final : failing_delegate {
+class foreign_awaiter final : failing<delegate, std::optional<step_of<std::remove_reference_t<Iterator>>>> {
     using step_type = step_of<std::remove_reference_t<Iterator>>;
+    using base = failing<delegate, std::optional<step_type>>;
     using yielded_type = decltype(std::declval<step_type&>().yielded());
     using returned_type = decltype(std::declval<step_type&>().returned());
     static constexpr bool yields_none = is_none<std::remove_cvref_t<yielded_type>>;
@@ -54,24 +55,24 @@ public:
     bool await_ready() const noexcept { return false; }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> awaiting) noexcept {
-        suspend(awaiting.promise());
+        this->suspend(awaiting.promise());
     }
     auto await_resume() -> std::conditional_t<std::is_void_v<returned_type>, void,
                                               std::remove_reference_t<decltype(std::declval<step_type>().returned())>>
         requires(!std::is_lvalue_reference_v<decltype(std::declval<step_type>().returned())>)
     {
-        rethrow_failure();
-        return std::move(*step_).returned();
+        this->rethrow_failure();
+        return std::move(*this->result()).returned();
     }
     auto await_resume() -> decltype(std::declval<step_type>().returned())
         requires std::is_lvalue_reference_v<decltype(std::declval<step_type>().returned())>
     {
-        rethrow_failure();
-        return std::move(*step_).returned();
+        this->rethrow_failure();
+        return std::move(*this->result()).returned();
     }
 
-    using failing_delegate::pass_errors;
-    using failing_delegate::take_failure;
+    using base::pass_errors;
+    using base::take_failure;
 
 private:
     void advance(activation& step) noexcept override {
@@ -79,26 +80,26 @@ private:
             if (step.injected != nullptr) {
                 const std::exception_ptr injected = step.take_injected();
                 if constexpr (requires { iterator_.throw_(injected); }) {
-                    step_.emplace(iterator_.throw_(injected));
+                    this->result().emplace(iterator_.throw_(injected));
                 } else { // 5.21
-                    end(injected);
+                    this->end(injected);
                     return;
                 }
             } else {
-                step_.emplace(send(std::exchange(step.sent, nullptr)));
+                this->result().emplace(send(std::exchange(step.sent, nullptr)));
             }
-            if (step_->done()) {
-                end(nullptr);
+            if (this->result()->done()) {
+                this->end(nullptr);
             } else if constexpr (yields_none) {
                 if (!step.accepts_none) {
                     throw unexpected_yield();
                 }
                 step.yielded = &step.none_yielded;
             } else {
-                step.yielded = const_cast<void*>(static_cast<const void*>(std::addressof(step_->yielded())));
+                step.yielded = const_cast<void*>(static_cast<const void*>(std::addressof(this->result()->yielded())));
             }
         } catch (...) {
-            end(current_error());
+            this->end(current_error());
         }
     }
 
@@ -141,7 +142,6 @@ private:
     }
 
     Iterator iterator_;
-    std::optional<step_type> step_;
 };
 
 } // namespace isthmus::inline v1::detail

@@ -16,6 +16,7 @@
 
 #include <atomic>
 #include <coroutine>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <source_location>
@@ -31,8 +32,8 @@ struct native_link;
 struct error_observer {
     /// `error` is about to be raised in `at`, where that waits.
     virtual void arrives(frame& at, const std::exception_ptr& error) noexcept = 0;
-    /// `ended` has ended in its `error`, which was raised in it, or had arrived in it before.
-    virtual void leaves(frame& ended) noexcept = 0;
+    /// `ended` has ended in `error`, which was raised in it, or had arrived in it before.
+    virtual void leaves(frame& ended, const std::exception_ptr& error) noexcept = 0;
 
 protected:
     ~error_observer() = default;
@@ -84,6 +85,7 @@ struct left_frames {
 struct delegate {
     frame* parent = nullptr;
     bool passes_errors = false; ///< nothrow(): `parent` is not resumed with an error, but ends in it
+    bool failed = false;        ///< it is a failing<>, and keeps an error
 
     /// Passes the step on to what is awaited. Afterwards either `yielded` is set, or the leaf has changed, or
     /// the frame is to be resumed, which is said by clearing its `awaiting`.
@@ -148,7 +150,10 @@ private:
 struct frame {
     native_link* up = nullptr;    ///< those who await or observe this frame; the first may have it attached
     delegate* awaiting = nullptr; ///< what it waits for, if the leaf has to consult it or to show it
-    std::exception_ptr error;     ///< what left the body
+    union {                       // what left the body
+        std::exception_ptr error; ///< if it has `failed`
+        alignas(void*) std::byte result[sizeof(void*)]; ///< otherwise of returning_promise, for a result that fits
+    };
 
 private:
     // 0: created. Root at rest: the leaf. Root or leaf of a running chain: the activation, with the low bit set.
@@ -161,11 +166,20 @@ public:
     std::source_location where; ///< the coroutine function
     std::uint32_t line = 0;     ///< of the co_await or co_yield that it came to last
     const frame_kind kind;
-    const bool awaits_objects;  ///< the layer of its Yield type has native_links that translate
-    bool noted = false;         ///< it is a noted_frame, in whose notes that layer has to look
-    bool passes_errors = false; ///< it is suspended in the co_yield of a nothrow()
+    bool failed = false;               ///< has ended in `error`
+    bool passes_errors = false;        ///< it is suspended in the co_yield of a nothrow()
+    const bool awaits_objects : 1;     ///< the layer of its Yield type has native_links that translate
+    bool borrows : 1 = false;          ///< frame_notes::borrows is true of its function
+    bool noted : 1 = false;            ///< it is a noted_frame, in whose notes that layer has to look
+    bool returned : 1 = false;         ///< there is a result that has to be destroyed
+    const std::uint8_t unused : 4 = 0; ///< fills the byte, so that it is set without being read
 
     frame(frame_kind of, bool with_objects) noexcept : kind(of), awaits_objects(with_objects) {}
+    ~frame() {
+        if (failed) [[unlikely]] {
+            std::destroy_at(&error);
+        }
+    }
     frame(const frame&) = delete;
     frame& operator=(const frame&) = delete;
 
@@ -185,6 +199,24 @@ public:
     std::coroutine_handle<> handle() noexcept { return std::coroutine_handle<frame>::from_promise(*this); }
     /// Ends in an error, as the leaf of a running chain: hand_over() comes next.
     void fail(std::exception_ptr left) noexcept;
+    /// For a frame without a result.
+    void set_error(std::exception_ptr left) noexcept {
+        if (failed) [[unlikely]] {
+            std::destroy_at(&error);
+        }
+        std::construct_at(&error, std::move(left));
+        failed = true;
+    }
+    /// Null if there is none.
+    std::exception_ptr take_error() noexcept {
+        std::exception_ptr taken;
+        if (failed) {
+            taken.swap(error);
+            std::destroy_at(&error);
+            failed = false;
+        }
+        return taken;
+    }
     /// Where it is: the line of the co_await or co_yield that it came to last, that of the function if there is none.
     std::uint32_t current_line() const noexcept { return line != 0 ? line : where.line(); }
 
@@ -198,15 +230,15 @@ private:
 /// of the parent's chain; while not (somebody else drives the child just now), the parent is the leaf of its chain and
 /// consults this delegate.
 struct native_link : delegate {
+    enum class bond : std::uint8_t { none, attached, ended };
     enum class ends : std::uint8_t { none, errors, all };
 
-    bool attached = false;
-    bool ended = false;            ///< the child has, attached, and whoever takes its result destroys it
+    bond to_child = bond::none;    ///< ended: the child has, attached, and whoever takes its result destroys it
     ends told = ends::none;        ///< which ends of the child advance() deals with, before `parent` is resumed
     misuse failure = misuse::none; ///< why awaiting cannot go on, for await_resume
     const frame_kind child_kind;   ///< known also when the child is gone
     const misuse gone;             ///< what that is then; none for a generator, whose result is empty
-    const bool unused = false;     ///< fills the word, so that one store sets it
+    bool joinable = false;         ///< of the layer above: what it awaits has frames that can be part of the chain
     frame* child = nullptr;        ///< it has this in its list; null once it is gone
     native_link* next = nullptr;
 
@@ -222,6 +254,8 @@ struct native_link : delegate {
     /// The same with `parent` and `child`, registered already. Leaves it to advance() if something has happened to the
     /// child since.
     void attach() noexcept;
+    bool attached() const noexcept { return to_child == bond::attached; }
+    bool ended() const noexcept { return to_child == bond::ended; }
     /// Undoes attach(): the child is left to itself.
     void forget() noexcept;
     /// Whether the child belongs to an object of the layer above, in whose terms `parent` gets all that comes of it.
@@ -237,7 +271,7 @@ struct native_link : delegate {
     inline std::exception_ptr close() noexcept override;
     inline void destroy_awaited() noexcept override;
     frame* awaited_frame() const noexcept override { return child; }
-    const frame* next_level() const noexcept final { return attached ? child : nullptr; }
+    const frame* next_level() const noexcept final { return attached() ? child : nullptr; }
     std::string awaited_type() const override {
         return child_kind == frame_kind::coroutine ? "coroutine" : "generator";
     }
@@ -250,25 +284,38 @@ private:
     void refuse_child(activation& step, bool is_gone) noexcept;
 };
 
-/// A delegate that keeps the error which what is awaited has ended in.
-template <class Delegate>
+/// A delegate that keeps what comes of what is awaited: a Result, or in its place the error that it has ended in.
+template <class Delegate, class Result>
 struct failing : Delegate {
-    using Delegate::Delegate;
-
     /// The error that await_resume() would throw, which counts as delivered then; null if there is none.
     std::exception_ptr take_failure() noexcept {
         activation& step = this->parent->step();
-        return step.injected != nullptr ? step.take_injected() : std::exchange(error_, nullptr);
+        if (step.injected != nullptr) {
+            return step.take_injected();
+        }
+        return this->failed ? std::move(error_) : nullptr;
     }
 
 protected:
-    ~failing() = default;
+    template <class... Args>
+    explicit failing(Args&&... args) noexcept : Delegate(std::forward<Args>(args)...), result_() {}
+    ~failing() {
+        if (this->failed) [[unlikely]] {
+            std::destroy_at(&error_);
+        } else {
+            std::destroy_at(&result_);
+        }
+    }
 
+    /// Until end() has been given an error; empty at first.
+    Result& result() noexcept { return result_; }
     /// finish(), which keeps the error for await_resume().
     bool end(std::exception_ptr error) noexcept {
         const bool resumed = this->finish(error);
         if (resumed && error) {
-            error_ = std::move(error);
+            std::destroy_at(&result_);
+            std::construct_at(&error_, std::move(error));
+            this->failed = true;
         }
         return resumed;
     }
@@ -280,21 +327,23 @@ protected:
     }
 
 private:
-    std::exception_ptr error_;
+    union {
+        Result result_;
+        std::exception_ptr error_;
+    };
 };
-using failing_delegate = failing<delegate>;
 
-inline bool frame::attached() const noexcept { return up != nullptr && up->attached; }
+inline bool frame::attached() const noexcept { return up != nullptr && up->attached(); }
 
 inline void frame::fail(std::exception_ptr left) noexcept {
-    error = std::move(left);
+    set_error(std::move(left));
     if (step().observer != nullptr) [[unlikely]] {
         tell(*step().observer);
     }
 }
 
 ISTHMUS_NOINLINE inline void frame::tell(error_observer& observer) noexcept {
-    observer.leaves(*this);
+    observer.leaves(*this, error);
     frame* awaiter = nullptr;
     {
         const chain_lock lock;

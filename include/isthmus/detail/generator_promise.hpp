@@ -47,6 +47,7 @@ public:
     template <class Sub>
     auto yield_value(delegation<Sub>&& from, std::uint32_t at = __builtin_LINE()) {
         this->line = at;
+        this->make_room();
         using sub_type = std::remove_reference_t<Sub>;
         if constexpr (any_generator<sub_type>) {
             return yield_from_generator(from.sub());

@@ -5,8 +5,8 @@
 #include "../coroutine.hpp"
 #include "../step.hpp"
 #include "members.hpp"
-#include "standard.hpp"
 
+#include <functional>
 #include <memory>
 #include <type_traits>
 #include <utility>

@@ -20,7 +20,7 @@ class generator;
 
 namespace detail {
 
-template <class Object, class Body, class Allocation, bool Noted>
+template <class Object, class Body, class Allocation, bool Borrows>
 class promise;
 
 template <class Sub>
@@ -102,7 +102,7 @@ public:
         bool untaken = false;
         {
             const chain_lock lock;
-            untaken = child != nullptr && ended;
+            untaken = child != nullptr && ended();
         }
         if (untaken) [[unlikely]] {
             destroy_finished(*child);
@@ -117,7 +117,7 @@ public:
     Return await_resume() {
         // In this order: a child that was refused is somebody else's, perhaps another thread's.
         if (await_ready() || failure != misuse::none || parent->step().injected != nullptr || child == nullptr ||
-            child->error) [[unlikely]] {
+            child->failed) [[unlikely]] {
             return fail();
         }
         auto& done = static_cast<promise_base<Return, Yield, Send>&>(*child);
@@ -138,9 +138,9 @@ public:
             const bool empty_result = Kind == frame_kind::generator && failure == misuse::none;
             return empty_result ? nullptr : make_misuse(failure, Kind);
         }
-        if (child->error) [[unlikely]] {
+        if (child->failed) [[unlikely]] {
             const finished guard{*child};
-            return std::move(child->error);
+            return child->take_error();
         }
         return nullptr;
     }
@@ -193,11 +193,14 @@ struct refused_awaiter : std::suspend_never {
 };
 
 template <class Return, class Yield, class Send>
-class promise_base : public yielding_promise<Yield, Send>, public returned_value<Return> {
+class promise_base : public returning_promise<Return, yielding_promise<Yield, Send>> {
 public:
     std::suspend_always initial_suspend() noexcept { return {}; }
     final_awaiter final_suspend() noexcept { return {}; }
-    void unhandled_exception() noexcept { this->fail(current_error()); }
+    void unhandled_exception() noexcept {
+        this->make_room(); // a destructor may have thrown after co_return
+        this->fail(current_error());
+    }
 
     /// What the finished body returned, if no error left it.
     Return take_value() {
@@ -206,13 +209,14 @@ public:
         }
     }
 
-    using yielding_promise<Yield, Send>::yield_value;
+    using returning_promise<Return, yielding_promise<Yield, Send>>::yield_value;
     /// `co_yield nothrow(value)`.
     template <class T>
         requires std::is_convertible_v<T&&, std::conditional_t<std::is_void_v<Yield>, none, Yield>>
     auto yield_value(nothrow_awaitable<T>&& from, std::uint32_t at = __builtin_LINE()) {
         using awaiter = nothrow_yield_awaiter<Send>;
         this->line = at;
+        this->make_room();
         if constexpr (is_none<Yield>) {
             return awaiter(*this, this->none_to_yield());
         } else if constexpr (std::is_reference_v<Yield>) {
@@ -227,12 +231,13 @@ public:
     /// `co_yield with_error(...)`: the frame ends here.
     raising_awaiter yield_value(const raised_error& raised, std::uint32_t at = __builtin_LINE()) noexcept {
         this->line = at;
+        this->make_room();
         this->fail(raised.error());
         return {};
     }
 
 protected:
-    explicit promise_base(frame_kind of) noexcept : yielding_promise<Yield, Send>(of) {}
+    explicit promise_base(frame_kind of) noexcept : returning_promise<Return, yielding_promise<Yield, Send>>(of) {}
 };
 
 } // namespace detail

@@ -27,7 +27,7 @@ struct step_result {
     static Result settle_thrown(frame& f, activation& step) {
         if (step.yielded == &step.refused) [[unlikely]] {
             const at_rest guard{f, step};
-            return fail(std::exchange(step.leaf->error, nullptr));
+            return fail(step.leaf->take_error());
         }
         return settle(f, step);
     }
@@ -68,8 +68,8 @@ private:
     ISTHMUS_NOINLINE static Result ended(frame& f) {
         auto& ended = static_cast<promise_base<Return, Yield, Send>&>(f);
         const finished guard{f};
-        if (ended.error) [[unlikely]] {
-            return fail(std::move(ended.error));
+        if (ended.failed) [[unlikely]] {
+            return fail(ended.take_error());
         }
         return Result(std::in_place_index<1>, std::move(ended.value()));
     }

@@ -54,7 +54,7 @@ inline void detach(frame& f) noexcept {
     const chain_lock lock;
     frame& root = root_of(f);
     frame* const leaf = root.leaf_at_rest();
-    f.up->attached = false;
+    f.up->to_child = native_link::bond::none;
     root.rest(f.up->parent);
     f.rest(leaf);
 }
@@ -89,7 +89,7 @@ inline void native_link::forget() noexcept {
     }
     *place = next;
     child = nullptr;
-    attached = false;
+    to_child = bond::none;
 }
 
 /// The coroutine object of `f`, and those who still wait for it, learn that it is gone (7.6).
@@ -99,8 +99,8 @@ ISTHMUS_ALWAYS_INLINE inline void tell_gone(frame& f) noexcept {
     }
     for (native_link* link = f.up; link != nullptr; link = link->next) {
         link->child = nullptr;
-        if (link->attached) {
-            link->attached = false;
+        if (link->attached()) {
+            link->to_child = native_link::bond::none;
         }
     }
 }

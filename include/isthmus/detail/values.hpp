@@ -4,8 +4,10 @@
 
 #include "chain.hpp"
 
+#include <cstddef>
+#include <functional>
 #include <memory>
-#include <optional>
+#include <new>
 #include <type_traits>
 #include <utility>
 
@@ -97,12 +99,11 @@ public:
 /// What the layer that owns a Yield type keeps in each frame that yields it. That layer specialises it.
 template <class Yield>
 struct frame_notes {
-    /// Whether a coroutine function with these parameters is to be noted, by a call of note() on its frame.
+    /// Whether the frames of a coroutine function with these parameters are marked as borrowing.
     template <class... Parameters>
-    static constexpr bool noteworthy = false;
+    static constexpr bool borrows = false;
     /// Whether that layer has native_links that translate.
     static constexpr bool awaits_objects = false;
-    void note() noexcept {}
 };
 
 /// A frame with its notes, where they are found whatever its Return and Send are.
@@ -163,51 +164,83 @@ protected:
     }
 };
 
-/// co_return for each kind of Return, and the way out of the frame for what it returned.
-template <class Return>
-class returned_value {
+/// co_return for each kind of Return, and the way out of the frame for what it returned. If that fits, it is where the
+/// error that leaves the body would be.
+template <class Return, class Base>
+class returning_promise : public Base {
+    using kept = stored<Return>;
+    static constexpr bool must_die = !std::is_trivially_destructible_v<kept>; // else nobody asks whether it is there
+    static constexpr bool fits = sizeof(kept) <= sizeof(frame::result) && alignof(kept) <= alignof(void*);
+
 public:
+    using Base::Base;
+    ~returning_promise() { destroy_value(); }
+
     template <class U = std::remove_cv_t<Return>>
-        requires std::is_constructible_v<stored<Return>, U&&> && std::is_convertible_v<U&&, Return>
+        requires std::is_constructible_v<kept, U&&> && std::is_convertible_v<U&&, Return>
     void return_value(U&& value) {
-        value_.emplace(std::forward<U>(value));
+        destroy_value();
+        ::new (place()) kept(std::forward<U>(value));
+        if constexpr (must_die) {
+            this->returned = true;
+        }
     }
-    stored<Return>& value() noexcept { return *value_; }
+    kept& value() noexcept { return *std::launder(static_cast<kept*>(place())); }
+
+protected:
+    /// Before an error can come to where the value is: the body goes on, or fails, after a co_return, since a
+    /// destructor has thrown.
+    void make_room() noexcept {
+        if constexpr (fits) {
+            destroy_value();
+        }
+    }
 
 private:
-    std::optional<stored<Return>> value_;
-};
-template <class Return>
-    requires std::is_trivially_destructible_v<stored<Return>> && (!std::is_reference_v<Return>)
-class returned_value<Return> { // needs not know whether there is one
-public:
-    returned_value() noexcept {}
-    template <class U = std::remove_cv_t<Return>>
-        requires std::is_constructible_v<stored<Return>, U&&> && std::is_convertible_v<U&&, Return>
-    void return_value(U&& value) {
-        std::construct_at(std::addressof(value_), std::forward<U>(value));
-    }
-    stored<Return>& value() noexcept { return value_; }
-
-private:
-    union {
-        stored<Return> value_;
+    struct nothing {};
+    struct own_place {
+        alignas(kept) std::byte bytes[sizeof(kept)];
     };
-};
-template <class Return>
-class returned_value<Return&> {
-public:
-    void return_value(Return& value) noexcept { value_ = std::addressof(value); }
-    std::reference_wrapper<Return> value() noexcept { return *value_; }
 
-private:
-    Return* value_ = nullptr;
+    void* place() noexcept {
+        if constexpr (fits) {
+            return this->result;
+        } else {
+            return place_.bytes;
+        }
+    }
+    void destroy_value() noexcept {
+        if constexpr (must_die) {
+            if (this->returned) {
+                this->returned = false;
+                std::destroy_at(std::addressof(value()));
+            }
+        }
+    }
+
+    [[no_unique_address]] std::conditional_t<fits, nothing, own_place> place_;
 };
-template <>
-class returned_value<void> {
+template <class Return, class Base>
+class returning_promise<Return&, Base> : public Base {
 public:
+    using Base::Base;
+    void return_value(Return& value) noexcept {
+        ::new (static_cast<void*>(this->result)) Return*(std::addressof(value));
+    }
+    std::reference_wrapper<Return> value() noexcept { return **std::launder(reinterpret_cast<Return**>(this->result)); }
+
+protected:
+    void make_room() noexcept {}
+};
+template <class Base>
+class returning_promise<void, Base> : public Base {
+public:
+    using Base::Base;
     void return_void() noexcept {}
     none value() noexcept { return {}; }
+
+protected:
+    void make_room() noexcept {}
 };
 
 } // namespace isthmus::inline v1::detail

@@ -28,7 +28,7 @@ public:
         } else {
             iterator_ = await_iterator_of(std::move(iterator_));
         }
-        joins_ = Py_TYPE(iterator_.ptr()) == state.coroutine_type;
+        joinable = Py_TYPE(iterator_.ptr()) == state.coroutine_type;
         return false;
     }
     template <class Promise>

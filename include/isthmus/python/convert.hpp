@@ -2,12 +2,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "../detail/standard.hpp"
 #include "error.hpp"
 
 #include <concepts>
+#include <functional>
 #include <limits>
 #include <optional>
+#include <ranges>
 #include <string>
 #include <string_view>
 #include <tuple>

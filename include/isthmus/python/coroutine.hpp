@@ -155,7 +155,7 @@ ISTHMUS_ALWAYS_INLINE inline object adopt(isthmus::detail::resumable<Kind, Retur
     frame* const f = frame_access::get(source);
     if (f != nullptr) {
         if constexpr (std::is_same_v<Yield, object>) {
-            if (static_cast<isthmus::detail::promise_base<Return, Yield, Send>*>(f)->notes.borrows) [[unlikely]] {
+            if (f->borrows) [[unlikely]] {
                 refuse_borrowing(Kind);
             }
         }

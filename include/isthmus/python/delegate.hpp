@@ -12,7 +12,7 @@ namespace isthmus::inline v1::py::detail {
 
 /// Passes each step of the chain on to a Python await-iterator, and what that yields up. One of our own coroutine
 /// objects needs no such steps: while nobody else drives it, its frames are part of the chain.
-class python_delegate : public isthmus::detail::failing<native_link> {
+class python_delegate : public isthmus::detail::failing<native_link, object> {
 public:
     explicit python_delegate(object awaited) noexcept
         : failing(isthmus::detail::frame_kind::coroutine, misuse::none), iterator_(std::move(awaited)) {
@@ -22,8 +22,8 @@ public:
     python_delegate& operator=(const python_delegate&) = delete;
 
     void advance(activation& step) noexcept override {
-        if (joins_) {
-            if (ended) {
+        if (joinable) {
+            if (ended()) {
                 take_end(step);
                 return;
             }
@@ -31,7 +31,7 @@ public:
                 return;
             }
         }
-        PyObject* result = nullptr;
+        PyObject* got = nullptr;
         PySendResult how = PYGEN_ERROR;
         const crossing into_python_now;
         if (!into_python_now.allowed()) {
@@ -41,21 +41,21 @@ public:
             return;
         }
         if (step.injected != nullptr) {
-            if (!throw_in(step, how, &result)) {
+            if (!throw_in(step, how, &got)) {
                 return;
             }
         } else {
             const auto* const sent = static_cast<const object*>(std::exchange(step.sent, nullptr));
             PyObject* const value = sent != nullptr && *sent ? sent->ptr() : Py_None;
-            how = into_python([&] { return PyIter_Send(iterator_.ptr(), value, &result); });
+            how = into_python([&] { return PyIter_Send(iterator_.ptr(), value, &got); });
         }
         switch (how) {
         case PYGEN_NEXT:
-            value_ = object::steal(result);
-            step.yielded = &value_;
+            result() = object::steal(got);
+            step.yielded = &result();
             break;
         case PYGEN_RETURN:
-            complete(object::steal(result), nullptr);
+            complete(object::steal(got), nullptr);
             break;
         case PYGEN_ERROR:
             complete(object(), to_exception_ptr(take_raised()));
@@ -99,7 +99,7 @@ protected:
     /// What awaiting gave; throws the error it ended in.
     object take_result() {
         rethrow_failure();
-        return std::move(value_);
+        return std::move(result());
     }
 
     /// The error of the result that the await has brought, where it brings one in its own way.
@@ -110,13 +110,12 @@ protected:
         if (!error) {
             error = error_of_result();
         }
-        if (end(error)) {
-            value_ = std::move(value);
+        if (end(error) && !error) {
+            result() = std::move(value);
         }
     }
 
-    bool joins_ = false; ///< it is a coroutine object of ours
-    object iterator_;    ///< what is awaited, until await_ready() has found its iterator
+    object iterator_; ///< what is awaited, until await_ready() has found its iterator
 
 private:
     coroutine_object& awaited_coroutine() const noexcept { return *coroutine_object::of(iterator_.ptr()); }
@@ -154,7 +153,7 @@ private:
 
     /// The coroutine object, as part of the chain, has ended.
     void take_end(const activation& step) noexcept {
-        ended = false;
+        to_child = bond::none;
         object result = object::steal(
             into_python([&] { return py::detail::finish(awaited_coroutine(), *child, recorder_of(step)); }));
         std::exception_ptr error = result ? nullptr : to_exception_ptr(take_raised());
@@ -165,7 +164,7 @@ private:
     void refuse(activation& step, frame& leaf, std::exception_ptr error) noexcept {
         {
             const isthmus::detail::chain_lock lock;
-            attached = false;
+            to_child = bond::none;
             child->rest(&leaf);
             parent->join(step);
             step.leaf = parent;
@@ -194,7 +193,7 @@ private:
             if (native_link* const awaiter = isthmus::detail::translator_above(*parent)) {
                 static_cast<python_delegate*>(awaiter)->refuse(step, *parent, std::move(error));
             } else {
-                parent->error = std::move(error);
+                parent->set_error(std::move(error));
                 step.yielded = &step.refused;
             }
             return false;
@@ -214,8 +213,6 @@ private:
     }
 
     bool is_native() const noexcept { return PyCoro_CheckExact(iterator_.ptr()) || PyGen_CheckExact(iterator_.ptr()); }
-
-    object value_;
 };
 
 } // namespace isthmus::inline v1::py::detail

@@ -87,10 +87,10 @@ inline void deallocate_memory(PyObject* self) noexcept {
     Py_DECREF(type);
 }
 
-/// Raises what has left a finished frame, and destroys it.
+/// Raises `error`, in which a frame has ended, and destroys that.
 ISTHMUS_COLD ISTHMUS_NOINLINE inline void finish_failed(coroutine_object& self, frame& f,
+                                                        const std::exception_ptr& error,
                                                         traceback_recorder& traceback) noexcept {
-    const std::exception_ptr error = std::move(f.error);
     isthmus::detail::destroy_finished(f);
     self.more.drop_keep_alive();
     set_from_exception(error, self.operations->translate);
@@ -101,17 +101,17 @@ ISTHMUS_COLD ISTHMUS_NOINLINE inline void finish_failed(coroutine_object& self, 
 /// Takes what a finished frame returned, or raises what left it, and destroys it. Null: an exception is set.
 ISTHMUS_ALWAYS_INLINE inline PyObject* finish(coroutine_object& self, frame& f,
                                               traceback_recorder& traceback) noexcept {
-    PyObject* result = nullptr;
-    if (!f.error) {
-        try {
-            result = self.operations->take_result(f, self);
-        } catch (...) {
-            f.error = isthmus::detail::current_error();
-            traceback.leaves(f);
-        }
+    if (f.failed) [[unlikely]] {
+        finish_failed(self, f, f.take_error(), traceback);
+        return nullptr;
     }
-    if (f.error) [[unlikely]] {
-        finish_failed(self, f, traceback);
+    PyObject* result = nullptr;
+    try {
+        result = self.operations->take_result(f, self);
+    } catch (...) {
+        const std::exception_ptr error = isthmus::detail::current_error();
+        traceback.leaves(f, error);
+        finish_failed(self, f, error, traceback);
         return nullptr;
     }
     isthmus::detail::destroy_finished(f);
@@ -134,7 +134,7 @@ ISTHMUS_NOINLINE inline PySendResult settle_yield(coroutine_object& self, frame&
 
 /// Nothing was resumed: the error that is the driver's.
 ISTHMUS_COLD ISTHMUS_NOINLINE inline PySendResult settle_refused(activation& step) noexcept {
-    set_from_exception(std::exchange(step.leaf->error, nullptr), nullptr);
+    set_from_exception(step.leaf->take_error(), nullptr);
     return PYGEN_ERROR;
 }
 

@@ -23,6 +23,7 @@
 #include "coroutine.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <iterator>
 #include <type_traits>
 
@@ -305,7 +306,7 @@ public:
 
     explicit native_function(Function function) : function_(std::move(function)) {}
     native_coroutine<Return> operator()(Parameters... parameters) const {
-        return detail::as_native(isthmus::detail::invoke(function_, std::forward<Parameters>(parameters)...));
+        return detail::as_native(std::invoke(function_, std::forward<Parameters>(parameters)...));
     }
 
 private:

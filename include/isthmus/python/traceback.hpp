@@ -98,16 +98,16 @@ public:
     }
     /// An exception that was raised again has the entry of its arrival, also if something else was awaited meanwhile:
     /// in C++ that is how `finally` is written.
-    ISTHMUS_COLD void leaves(frame& ended) noexcept override {
-        if (const auto* const raised = isthmus::detail::exception_cast<base_exception>(ended.error)) {
+    ISTHMUS_COLD void leaves(frame& ended, const std::exception_ptr& error) noexcept override {
+        if (const auto* const raised = isthmus::detail::exception_cast<base_exception>(error)) {
             if (attached() && !newest_entry_is_of(raised->value().ptr(), ended)) {
                 const std::source_location& from = raised->raised_at();
                 const std::uint32_t line = is_in_body(from, ended) ? from.line() : ended.current_line();
                 add_traceback_entry(raised->value().ptr(), ended.where, line);
             }
         } else if (way_ == nullptr || way_->levels.empty() || way_->levels.back().of != &ended ||
-                   way_->error != ended.error) {
-            keep(ended.error, ended);
+                   way_->error != error) {
+            keep(error, ended);
         }
     }
 

@@ -3,10 +3,10 @@
 #pragma once
 
 #include "../coroutine.hpp"
-#include "../detail/standard.hpp"
 #include "convert.hpp"
 
 #include <optional>
+#include <ranges>
 #include <tuple>
 #include <utility>
 
@@ -52,31 +52,14 @@ private:
 template <>
 struct isthmus::detail::frame_notes<isthmus::py::object> {
     template <class... Parameters>
-    static constexpr bool noteworthy = py::detail::any_borrows<Parameters...>;
+    static constexpr bool borrows = py::detail::any_borrows<Parameters...>;
     static constexpr bool awaits_objects = true;
-    void note() noexcept { borrows = true; }
     void visit(py::detail::reference_visitor visitor, void* context) const noexcept {
         for (const auto* variable = variables; variable != nullptr; variable = variable->next()) {
             variable->visit(visitor, context);
         }
     }
     py::detail::visible_variable* variables = nullptr;
-    bool borrows = false;
-};
-
-/// A py::object can be empty by itself until the body returns one.
-template <>
-class isthmus::detail::returned_value<isthmus::py::object> {
-public:
-    template <class U = py::object>
-        requires std::is_convertible_v<U&&, py::object>
-    void return_value(U&& value) {
-        value_ = std::forward<U>(value);
-    }
-    py::object& value() noexcept { return value_; }
-
-private:
-    py::object value_;
 };
 
 namespace isthmus::inline v1::py {
