@@ -41,8 +41,8 @@ if(NOT ISTHMUS_ASIO_INCLUDE)
   list(FILTER ISTHMUS_HEADERS EXCLUDE REGEX "^(python/)?asio(/.*|\\.hpp)")
 endif()
 set(ISTHMUS_PYTHON_HEADERS ${ISTHMUS_HEADERS})
-list(FILTER ISTHMUS_PYTHON_HEADERS INCLUDE REGEX "^(python/.*|python|nanobind|pybind11)(\\.hpp)?$")
-list(FILTER ISTHMUS_HEADERS EXCLUDE REGEX "^(python/.*|python|nanobind|pybind11)(\\.hpp)?$")
+list(FILTER ISTHMUS_PYTHON_HEADERS INCLUDE REGEX "^(python|nanobind|pybind11)(/.*|\\.hpp)$")
+list(FILTER ISTHMUS_HEADERS EXCLUDE REGEX "^(python|nanobind|pybind11)(/.*|\\.hpp)$")
 
 # The binding libraries are asked where they are; they live in the virtual environment of the chosen interpreter.
 if(ISTHMUS_PYTHON_TESTS OR ISTHMUS_BUILD_EXAMPLES OR ISTHMUS_BUILD_BENCH)

@@ -182,7 +182,7 @@ ISTHMUS_ALWAYS_INLINE inline void native_link::attach() noexcept {
 }
 
 /// The child is not in this chain: it is gone, or somebody else drives or awaits it, or it is at rest (7.9).
-inline void native_link::advance(activation& step) noexcept {
+inline void native_link::advance_child(activation& step) noexcept {
     if (ended()) { // and told of it: in an error, which passes through
         std::exception_ptr error = child->take_error();
         destroy_finished(*child);

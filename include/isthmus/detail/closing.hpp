@@ -26,7 +26,7 @@ inline bool passes_errors(const frame& f) noexcept {
     return f.awaiting != nullptr ? f.awaiting->passes_errors : f.passes_errors;
 }
 
-inline std::exception_ptr native_link::take_closed(frame& closed, activation& step) noexcept {
+inline std::exception_ptr native_link::take_closed_child(frame& closed, activation& step) noexcept {
     if (step.yielded != nullptr) {
         const at_rest guard{closed, step}; // it stays suspended, detached
         return make_misuse(misuse::ignored_generator_exit, closed.kind);
@@ -87,7 +87,7 @@ inline void throw_step(frame& f, activation& step, const std::exception_ptr& err
 }
 
 /// close() of what is awaited, outside of the chain or gone by now. Its value is dropped.
-inline std::exception_ptr native_link::close() noexcept {
+inline std::exception_ptr native_link::close_child() noexcept {
     activation step;
     frame* f = nullptr;
     if (const misuse refused = begin(child, step, f); refused != misuse::none) {
@@ -98,7 +98,7 @@ inline std::exception_ptr native_link::close() noexcept {
         return nullptr;
     }
     throw_step(*f, step, std::make_exception_ptr(generator_exit()));
-    return native_link::take_closed(*f, step);
+    return take_closed_child(*f, step);
 }
 
 } // namespace isthmus::inline v1::detail

@@ -96,9 +96,9 @@ struct delegate {
     virtual void destroy_awaited() noexcept {}
     /// The chain is to be closed or destroyed. True: what is awaited is being cancelled, but cannot end before whoever
     /// closes the chain has returned.
-    inline virtual bool outlasts() noexcept;
+    virtual bool outlasts() noexcept { return awaited_outlasts(); }
     /// Then, where the chain is destroyed: what is awaited owns its frames until it has ended.
-    inline virtual void keep(left_frames frames) noexcept;
+    virtual void keep(left_frames frames) noexcept { keep_for_awaited(frames); }
     /// What is awaited, if it is a frame, else null.
     virtual frame* awaited_frame() const noexcept { return nullptr; }
     /// The frame that comes next in the chain, null if this is the end of it.
@@ -126,6 +126,10 @@ protected:
     /// What is awaited has ended, in `error` unless that is null. Returns whether `parent` is resumed, to raise it say;
     /// otherwise `parent` has ended in it too, and it is moved there.
     bool finish(std::exception_ptr& error) noexcept;
+
+private:
+    bool awaited_outlasts() noexcept;
+    void keep_for_awaited(left_frames frames) noexcept;
 };
 
 /// What a frame is linked to, as it was when it was looked at.
@@ -266,10 +270,11 @@ struct native_link : delegate {
         told = translates() ? ends::all : ends::errors;
     }
 
-    // Inline from here on: otherwise the vtable, and with it the whole chain, is put into each object file.
-    inline void advance(activation& step) noexcept override;
-    inline std::exception_ptr close() noexcept override;
-    inline void destroy_awaited() noexcept override;
+    // All virtual functions are defined here: otherwise the vtable, and with it the whole chain, is put into each
+    // object file.
+    void advance(activation& step) noexcept override { advance_child(step); }
+    std::exception_ptr close() noexcept override { return close_child(); }
+    void destroy_awaited() noexcept override { destroy_child(); }
     frame* awaited_frame() const noexcept override { return child; }
     const frame* next_level() const noexcept final { return attached() ? child : nullptr; }
     std::string awaited_type() const override {
@@ -277,9 +282,15 @@ struct native_link : delegate {
     }
     /// The child, part of a chain that is being closed, was resumed by `step` to end. Takes what came of that; returns
     /// the error for `parent`, null if there is none.
-    inline virtual std::exception_ptr take_closed(frame& closed, activation& step) noexcept;
+    virtual std::exception_ptr take_closed(frame& closed, activation& step) noexcept {
+        return take_closed_child(closed, step);
+    }
 
 private:
+    void advance_child(activation& step) noexcept;
+    std::exception_ptr close_child() noexcept;
+    void destroy_child() noexcept;
+    std::exception_ptr take_closed_child(frame& closed, activation& step) noexcept;
     /// For advance(): the child cannot be resumed. `parent` is, to raise `failure`, unless it passes errors.
     void refuse_child(activation& step, bool is_gone) noexcept;
 };

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "config.hpp"
+
 #include <cstdlib>
 #include <memory>
 #include <string>

@@ -138,13 +138,13 @@ inline delegate* awaited_at_end(frame& f) noexcept {
     return root.runs_as_root() ? nullptr : root.leaf_at_rest()->awaiting;
 }
 
-inline bool delegate::outlasts() noexcept {
+inline bool delegate::awaited_outlasts() noexcept {
     frame* const awaited = awaited_frame();
     delegate* const end = awaited != nullptr ? awaited_at_end(*awaited) : nullptr;
     return end != nullptr && end->outlasts();
 }
 
-inline void delegate::keep(left_frames frames) noexcept {
+inline void delegate::keep_for_awaited(left_frames frames) noexcept {
     awaited_at_end(*awaited_frame())->keep(frames); // which outlasts(), or this would not be asked
 }
 
@@ -243,6 +243,6 @@ inline void discard(frame* const& place) noexcept {
 }
 
 /// Somebody else drives the child just now, or did so last.
-inline void native_link::destroy_awaited() noexcept { discard(child); }
+inline void native_link::destroy_child() noexcept { discard(child); }
 
 } // namespace isthmus::inline v1::detail
