@@ -131,6 +131,12 @@ private:
         return nullptr;
     }
 
+    bool outlasts() noexcept override {
+        frame* const awaited = awaited_frame();
+        delegate* const end = awaited != nullptr ? awaited_at_end(*awaited) : nullptr;
+        return end != nullptr && end->outlasts();
+    }
+    void keep(left_frames frames) noexcept override { awaited_at_end(*awaited_frame())->keep(frames); }
     frame* awaited_frame() const noexcept override {
         return await_target<std::remove_cvref_t<Iterator>>::frame_of(iterator_);
     }

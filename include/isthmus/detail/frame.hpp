@@ -96,9 +96,9 @@ struct delegate {
     virtual void destroy_awaited() noexcept {}
     /// The chain is to be closed or destroyed. True: what is awaited is being cancelled, but cannot end before whoever
     /// closes the chain has returned.
-    virtual bool outlasts() noexcept { return awaited_outlasts(); }
+    virtual bool outlasts() noexcept { return false; }
     /// Then, where the chain is destroyed: what is awaited owns its frames until it has ended.
-    virtual void keep(left_frames frames) noexcept { keep_for_awaited(frames); }
+    virtual void keep(left_frames /*frames*/) noexcept {}
     /// What is awaited, if it is a frame, else null.
     virtual frame* awaited_frame() const noexcept { return nullptr; }
     /// The frame that comes next in the chain, null if this is the end of it.
@@ -126,10 +126,6 @@ protected:
     /// What is awaited has ended, in `error` unless that is null. Returns whether `parent` is resumed, to raise it say;
     /// otherwise `parent` has ended in it too, and it is moved there.
     bool finish(std::exception_ptr& error) noexcept;
-
-private:
-    bool awaited_outlasts() noexcept;
-    void keep_for_awaited(left_frames frames) noexcept;
 };
 
 /// What a frame is linked to, as it was when it was looked at.

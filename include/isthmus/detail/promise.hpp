@@ -93,7 +93,8 @@ template <frame_kind Kind, class Return, class Yield, class Send>
 class native_awaiter : native_link {
 public:
     /// For the running leaf `awaiting`, which suspends then. `find` gives the frame to await, null for a finished
-    /// generator, and throws what is in the way of awaiting it; that stays so until it is part of this chain.
+    /// generator, and throws what is in the way of awaiting it. What others do to it before this suspends, attach()
+    /// sees.
     template <class Find>
     native_awaiter(frame& awaiting, const Find& find, const chain_lock& = chain_lock())
         : native_awaiter(awaiting, find()) {}
@@ -110,10 +111,7 @@ public:
     }
 
     bool await_ready() const noexcept { return Kind == frame_kind::generator && parent == nullptr; }
-    void await_suspend(std::coroutine_handle<>) noexcept {
-        attach();
-        guard_.unlock();
-    }
+    void await_suspend(std::coroutine_handle<>) noexcept { attach(); }
     Return await_resume() {
         // In this order: a child that was refused is somebody else's, perhaps another thread's.
         if (await_ready() || failure != misuse::none || parent->step().injected != nullptr || child == nullptr ||
@@ -154,9 +152,7 @@ private:
 
     native_awaiter(frame& awaiting, frame* target) noexcept
         requires(Kind == frame_kind::coroutine)
-        : native_link(Kind, when_gone, awaiting, *target) {
-        guard_.lock();
-    }
+        : native_link(Kind, when_gone, awaiting, *target) {}
     native_awaiter(frame& awaiting, frame* target) noexcept
         requires(Kind == frame_kind::generator)
         : native_link(Kind, when_gone) {
@@ -164,7 +160,6 @@ private:
             parent = &awaiting;
             child = target;
             next = std::exchange(target->up, static_cast<native_link*>(this));
-            guard_.lock();
         }
     }
 
@@ -174,8 +169,6 @@ private:
         }
         return exhausted_result<Return>();
     }
-
-    [[no_unique_address]] chain_guard guard_; ///< held from the check of the target until that is part of this chain
 };
 
 struct final_awaiter {

@@ -138,16 +138,6 @@ inline delegate* awaited_at_end(frame& f) noexcept {
     return root.runs_as_root() ? nullptr : root.leaf_at_rest()->awaiting;
 }
 
-inline bool delegate::awaited_outlasts() noexcept {
-    frame* const awaited = awaited_frame();
-    delegate* const end = awaited != nullptr ? awaited_at_end(*awaited) : nullptr;
-    return end != nullptr && end->outlasts();
-}
-
-inline void delegate::keep_for_awaited(left_frames frames) noexcept {
-    awaited_at_end(*awaited_frame())->keep(frames); // which outlasts(), or this would not be asked
-}
-
 inline void discard(frame* const& place) noexcept;
 
 /// Leaves the chain of `root`, which runs no more, to what its `leaf` waits for.
