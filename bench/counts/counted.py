@@ -9,6 +9,8 @@ import json
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
 from itertools import repeat  # a range would allocate
 from types import FunctionType
 from typing import Any
@@ -19,6 +21,8 @@ import raw_callgrind
 from memory import SUSPENDS
 
 MODULES: dict[str, Any] = {"isthmus": raw_bench, "native": native}
+# Those on the path, for the report.
+PEERS = [peer for peer in ("mypyc", "cython", "pyawaitable", "pyo3") if find_spec(f"{peer}_peer")]
 
 Work = Callable[[int], None]
 
@@ -61,15 +65,25 @@ def resumes(chain: Coroutine[Any, Any, Any]) -> Work:
     return work
 
 
-def cases(module: Any) -> dict[str, Work]:
-    """What is counted, of the C++ coroutines and of the native ones."""
-    awaits_none, awaits_value, own_hops = fresh(awaits), fresh(awaits), fresh(hops)
-    return {
+def cases_of_all(module: Any) -> dict[str, Work]:
+    """What is counted of the peers too, where they can do it."""
+    awaits_none, awaits_value = fresh(awaits), fresh(awaits)
+    made: dict[str, Work] = {
         "immediate None": lambda count: run(awaits_none(module.immediate_none, count)),
         "immediate value": lambda count: run(awaits_value(module.immediate_value, count)),
+    }
+    if hasattr(module, "awaits_own"):
+        made["awaits its own"] = lambda count: run(module.awaits_own(count))
+    return made
+
+
+def cases(module: Any) -> dict[str, Work]:
+    """What is counted, of the C++ coroutines and of the native ones."""
+    own_hops = fresh(hops)
+    return {
+        **cases_of_all(module),
         "resume/1": resumes(module.nested(1)),
         "resume/500": resumes(module.nested(500)),
-        "awaits its own": lambda count: run(module.awaits_own(count)),
         "awaits Python": lambda count: run(module.awaits_python(native.immediate_none, count)),
         "hop": lambda count: run(own_hops(module, count)),
     }
@@ -105,8 +119,10 @@ def main() -> None:
         print_bytes()
         return
     times = int(sys.argv[1])
-    for who, module in MODULES.items():
-        for name, work in cases(module).items():
+    counted = {who: cases(module) for who, module in MODULES.items()}
+    counted |= {peer: cases_of_all(import_module(f"{peer}_peer")) for peer in PEERS}
+    for who, made in counted.items():
+        for name, work in made.items():
             work(times)
             for factor in (1, 2):
                 raw_callgrind.dump("before")  # CALLGRIND_ZERO_STATS would keep the counts of some functions

@@ -133,13 +133,14 @@ def compiler(build: pathlib.Path) -> str:
     return f"{pathlib.Path(path[1]).name} {'.'.join(version.strip().split('.')[:2])}"
 
 
-def measure_all(build: pathlib.Path, python: str) -> dict[str, dict[str, Count]]:
-    """The counts of C++ under the compiler's name, those from Python with the version behind it."""
+def measure_all(build: pathlib.Path, python: str, with_peers: bool = False) -> dict[str, dict[str, Count]]:
+    """The counts of C++ under the compiler's name, those from Python with the version behind it; the latter also of
+    the peers that `make bench` has built."""
     bench = build / "bench"
     version = subprocess.run([python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], check=True,
                              capture_output=True, text=True).stdout.strip()  # fmt: skip
     key = compiler(build)
-    path = [bench / "counts", bench / "python", HERE.parent / "python"]
+    path = [bench / "counts", bench / "python", HERE.parent / "python", *([build / "peers"] if with_peers else [])]
     memory = str(bench / "cpp/isthmus_bench_memory")
     suspended = {"suspended": "isthmus", "suspended, any_coroutine": "any_coroutine"}
     sizes = {name: output([memory, what, "100000"], [])["allocated"] for name, what in suspended.items()}
@@ -156,8 +157,9 @@ def recorded() -> dict[str, dict[str, dict[str, float]]]:
 
 
 def ours(counts: dict[str, Count]) -> dict[str, Count]:
-    """Without what is counted of native coroutines, for the report only."""
-    return {name: count for name, count in counts.items() if not name.endswith("|native")}
+    """Without what is counted of native coroutines and of peers, for the report only."""
+    others = ("|native", "|mypyc", "|cython", "|pyawaitable", "|pyo3")
+    return {name: count for name, count in counts.items() if not name.endswith(others)}
 
 
 def record(measured: dict[str, dict[str, Count]]) -> None:
@@ -201,7 +203,7 @@ def main() -> None:
     parser.add_argument("--record", action="store_true", help="the counts of now are what later ones are compared with")
     parser.add_argument("--json", type=pathlib.Path, help="write the counts there, and compare nothing")
     options = parser.parse_args()
-    measured = measure_all(options.build.resolve(), options.python)
+    measured = measure_all(options.build.resolve(), options.python, with_peers=options.json is not None)
     if options.json:
         options.json.write_text(json.dumps({key: {name: asdict(count) for name, count in counts.items()}
                                             for key, counts in measured.items()}, indent=1))  # fmt: skip
