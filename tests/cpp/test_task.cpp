@@ -270,6 +270,13 @@ task<int> await_erased(outlasting_operation::control& by, std::string& log) {
     isthmus::any_coroutine<int, isthmus::pending> erased(outlasted(by, log, "inner "));
     co_return co_await erased;
 }
+task<int> await_erased_twice(outlasting_operation::control& by, std::string& log) {
+    using erased = isthmus::any_coroutine<int, isthmus::pending>;
+    const noting_end note(log, "outer ");
+    erased inner(outlasted(by, log, "inner "));
+    erased outer(std::ref(inner));
+    co_return co_await outer;
+}
 task<int> await_started(task<int>& inner, std::string& log) {
     const noting_end note(log, "outer ");
     co_return co_await inner;
@@ -286,7 +293,7 @@ task<int> await_two(outlasting_operation::control& first, outlasting_operation::
 }
 
 TEST(Outlasted, FramesLiveUntilTheOperationIsOver) {
-    for (const auto function : {&await_outlasted, &await_erased}) {
+    for (const auto function : {&await_outlasted, &await_erased, &await_erased_twice}) {
         outlasting_operation::control control;
         std::string log;
         {
@@ -333,7 +340,7 @@ TEST(Outlasted, ATaskThatSomebodyElseDrivesIsDestroyedWithItsAwaiter) {
 }
 
 TEST(Outlasted, CloseIsIgnoredUntilTheOperationIsOver) {
-    for (const auto function : {&await_outlasted, &await_erased}) {
+    for (const auto function : {&await_outlasted, &await_erased, &await_erased_twice}) {
         outlasting_operation::control control;
         std::string log;
         driven<int> waits(function(control, log));
