@@ -161,23 +161,24 @@ protected:
     std::exception_ptr error_; ///< instead of the results
 
 private:
-    /// Cancels it, the first time. Nobody is woken any more.
+    /// Cancels it. Nobody is woken any more.
     void give_up() noexcept {
         {
             const std::lock_guard guard(lock_);
             wake_ = waker();
-            if (over_ || std::exchange(cancelled_, true)) {
+            cancelled_ = true;
+            if (over_) {
                 return;
             }
         }
-        emit();
+        emit(); // each time: it may have been cancelled on another of the threads that run a strand
     }
     /// Whether this is the thread that was last seen to run the executor's handlers.
     bool runs_here() const noexcept {
         return executor_ && executor_.target_type() != typeid(::asio::system_executor) &&
                seen_on_ == std::this_thread::get_id();
     }
-    /// Emits the signal on the executor, at once if that is where we are.
+    /// Emits the signal, once, on the executor: at once if that is where we are, which is noted.
     void emit() noexcept {
         try {
             if (const any_executor executor = executor_or(any_executor())) {
@@ -193,7 +194,7 @@ private:
         {
             const std::lock_guard guard(lock_);
             seen_on_ = std::this_thread::get_id();
-            if (over_) { // the I/O object may be gone
+            if (over_ || std::exchange(emitted_, true)) { // if it is over, the I/O object may be gone
                 return;
             }
         }
@@ -220,6 +221,7 @@ private:
     std::vector<std::shared_ptr<void>> frames_; ///< of a task that was destroyed too early
     std::thread::id seen_on_;                   ///< by initiating or cancelling it
     bool cancelled_ = false;
+    bool emitted_ = false;
     bool begun_ = false;
     bool initiating_ = false;
     bool abandoned_ = false;

@@ -635,6 +635,21 @@ TEST(UseCoroutine, CloseIsIgnoredOnItsOwnExecutor) {
     EXPECT_TRUE(ended);
 }
 
+TEST(UseCoroutine, ATaskIsDestroyedOnAnotherThreadOfItsExecutorThanItWasCancelledOn) {
+    asio::io_context io;
+    auto [socket, peer] = connected(io.get_executor());
+    bool ended = false;
+    task<> reads = fill_for_ever(std::move(socket), ended);
+    asio::post(io, [&] {
+        asio::post(io, [&] { reads = task<>(); }); // before the handler of what is cancelled
+        start_by_hand(reads);
+        static_cast<void>(reads.throw_(isthmus::cancelled()));
+    });
+    io.run_one();
+    std::thread([&] { io.run(); }).join();
+    EXPECT_TRUE(ended);
+}
+
 task<> start_and_leave(stream_protocol::socket socket, bool& ended) {
     task<> reads = fill_for_ever(std::move(socket), ended);
     start_by_hand(reads);
