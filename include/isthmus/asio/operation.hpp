@@ -56,7 +56,7 @@ public:
         wake_ = std::move(wake);
         return false;
     }
-    /// True if it is over. The waker is not called any more.
+    /// True if it is over, else the waker will be called.
     bool cancel() noexcept {
         give_up();
         const std::lock_guard guard(lock_);
@@ -68,9 +68,10 @@ public:
         const std::lock_guard guard(lock_);
         return begun_ && !over_ && runs_here();
     }
-    /// Shares the frames of its task until it is over.
+    /// Shares the frames of its task until it is over. The waker is not called any more.
     void keep(const std::shared_ptr<void>& frames) noexcept {
         const std::lock_guard guard(lock_);
+        wake_ = waker();
         try {
             if (!over_) {
                 frames_.push_back(frames);
@@ -80,8 +81,13 @@ public:
             ::new (never_destroyed) std::shared_ptr<void>(frames);
         }
     }
-    /// Cancels it, and returns when the handler is gone, and with it all that refers to what the task has lent.
+    /// Cancels it, and returns when the handler is gone, and with it all that refers to what the task has lent. The
+    /// waker is not called any more.
     void end(isthmus::detail::blocking_call block) noexcept {
+        {
+            const std::lock_guard guard(lock_);
+            wake_ = waker();
+        }
         if (outlasts()) {
             fail_loudly();
         }
@@ -161,11 +167,10 @@ protected:
     std::exception_ptr error_; ///< instead of the results
 
 private:
-    /// Cancels it. Nobody is woken any more.
+    /// Cancels it, unless it is over.
     void give_up() noexcept {
         {
             const std::lock_guard guard(lock_);
-            wake_ = waker();
             cancelled_ = true;
             if (over_) {
                 return;

@@ -635,6 +635,29 @@ TEST(UseCoroutine, CloseIsIgnoredOnItsOwnExecutor) {
     EXPECT_TRUE(ended);
 }
 
+class counting_target final : public isthmus::wake_target {
+public:
+    void wake(std::uint64_t) noexcept override { ++wakes; }
+    int wakes = 0;
+};
+
+TEST(UseCoroutine, ATaskThatIgnoresCloseIsWokenWhenItsOperationIsOver) {
+    asio::io_context io;
+    auto [socket, peer] = connected(io.get_executor());
+    bool ended = false;
+    const auto target = std::make_shared<counting_target>();
+    isthmus::detail::poll_reactor reactor;
+    task<> reads = fill_for_ever(std::move(socket), ended);
+    asio::post(io, [&] {
+        reads.send().yielded().start(reactor, isthmus::waker(target, 0));
+        EXPECT_THROW(reads.close(), isthmus::ignored_generator_exit);
+    });
+    io.run();
+    EXPECT_EQ(target->wakes, 1);
+    EXPECT_THROW(reads.send(), isthmus::generator_exit);
+    EXPECT_TRUE(ended);
+}
+
 TEST(UseCoroutine, ATaskIsDestroyedOnAnotherThreadOfItsExecutorThanItWasCancelledOn) {
     asio::io_context io;
     auto [socket, peer] = connected(io.get_executor());
