@@ -59,6 +59,10 @@ public:
     /// True if it is over, else the waker will be called.
     bool cancel() noexcept {
         give_up();
+        return over();
+    }
+    /// Whoever drives the task may resume it too early.
+    bool over() noexcept {
         const std::lock_guard guard(lock_);
         return over_;
     }

@@ -658,6 +658,24 @@ TEST(UseCoroutine, ATaskThatIgnoresCloseIsWokenWhenItsOperationIsOver) {
     EXPECT_TRUE(ended);
 }
 
+TEST(UseCoroutine, ATaskThatIsResumedTooEarlyGoesOnWaiting) {
+    asio::io_context io;
+    auto [socket, peer] = connected(io.get_executor());
+    bool ended = false;
+    const auto target = std::make_shared<counting_target>();
+    isthmus::detail::poll_reactor reactor;
+    task<> reads = fill_for_ever(std::move(socket), ended);
+    start_by_hand(reads);
+    EXPECT_FALSE(reads.send().yielded().start(reactor, isthmus::waker(target, 0)));
+    EXPECT_FALSE(reads.throw_(isthmus::cancelled()).yielded().start(reactor, isthmus::waker(target, 0)));
+    EXPECT_FALSE(reads.send().yielded().start(reactor, isthmus::waker(target, 0)));
+    EXPECT_FALSE(ended);
+    io.run();
+    EXPECT_EQ(target->wakes, 1);
+    EXPECT_THROW(reads.send(), isthmus::cancelled);
+    EXPECT_TRUE(ended);
+}
+
 TEST(UseCoroutine, ATaskIsDestroyedOnAnotherThreadOfItsExecutorThanItWasCancelledOn) {
     asio::io_context io;
     auto [socket, peer] = connected(io.get_executor());
