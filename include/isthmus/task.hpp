@@ -141,9 +141,8 @@ inline void reactor::wake_when(int, io_event, registration&, waker) {
 /// - `bool start(reactor&, waker)`: begins, and returns true if there is nothing to wait for. Otherwise the waker is
 ///   called once, on any thread, when the operation is over. It may be called again before that, with a waker that
 ///   replaces the first. What it throws is thrown at the co_await.
-/// - `bool cancel() noexcept`: true: it is over, and the waker will not be called; false: it ends as soon as it can,
-/// and
-///   then the waker is called.
+/// - `bool cancel() noexcept`: true: it is over, and the waker will not be called; false: it ends as soon as it can.
+///   Then the waker is called.
 /// - `T result()`: what the co_await gives, or throws, when it is over.
 /// - `bool finished()`, if it has to look after itself when it was woken: false: it goes on, and is started once more.
 ///
@@ -157,10 +156,10 @@ inline void reactor::wake_when(int, io_event, registration&, waker) {
 /// - `bool outlasts() noexcept`: the task is to be closed or destroyed. True: it is being cancelled, but cannot end
 ///   before whoever does that has returned. Then close() throws ignored_generator_exit, and the task waits as after
 ///   cancel().
-/// - `void keep(const std::shared_ptr<void>& frames) noexcept`: after that, if the task is destroyed: its frames live,
-/// at
-///   rest, as long as somebody shares `frames`. The operation does until it is over, on whatever thread that is.
-///   Another task may have awaited this one: then it is called for both, and the last goes first.
+/// - `void keep(const std::shared_ptr<void>& frames) noexcept`: after that, if the task is destroyed. Its frames live,
+///   at rest, as long as somebody shares `frames`. The operation does until it is over, on whatever thread that is; it
+///   forgets what it asked the reactor for, which may be gone next. Another task may have awaited this one: then keep()
+///   is called for both, and what came last goes first.
 template <class T>
 concept operation = requires(T& op, reactor& lent, waker wake) {
     { op.start(lent, std::move(wake)) } -> std::same_as<bool>;

@@ -270,6 +270,12 @@ task<int> await_erased(erased_task& inner, std::string& log) {
     const noting_end note(log, "outer ");
     co_return co_await inner;
 }
+task<int> await_erased_twice(outlasting_operation::control& by, std::string& log) {
+    const noting_end note(log, "outer ");
+    erased_task inner(outlasted(by, log, "inner "));
+    erased_task outer(std::ref(inner));
+    co_return co_await outer;
+}
 task<int> await_own_erased(outlasting_operation::control& by, std::string& log) {
     const noting_end note(log, "outer ");
     erased_task inner(outlasted(by, log, "inner "));
@@ -287,7 +293,7 @@ task<int> await_two(outlasting_operation::control& first, outlasting_operation::
 }
 
 TEST(Outlasted, FramesLiveUntilTheOperationIsOver) {
-    for (const auto function : {&await_outlasted, &await_own_erased}) {
+    for (const auto function : {&await_outlasted, &await_own_erased, &await_erased_twice}) {
         outlasting_operation::control control;
         std::string log;
         {
@@ -332,7 +338,7 @@ TEST(Outlasted, ATaskThatSomebodyElseOwnsComesBeforeItsAwaiter) {
 }
 
 TEST(Outlasted, CloseIsIgnoredUntilTheOperationIsOver) {
-    for (const auto function : {&await_outlasted, &await_own_erased}) {
+    for (const auto function : {&await_outlasted, &await_own_erased, &await_erased_twice}) {
         outlasting_operation::control control;
         std::string log;
         driven<int> waits(function(control, log));

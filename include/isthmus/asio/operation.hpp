@@ -56,9 +56,13 @@ public:
         wake_ = std::move(wake);
         return false;
     }
-    /// True if it is over. The waker is not called any more.
+    /// True if it is over, else the waker will be called.
     bool cancel() noexcept {
         give_up();
+        return over();
+    }
+    /// Whoever drives the task may resume it too early.
+    bool over() noexcept {
         const std::lock_guard guard(lock_);
         return over_;
     }
@@ -68,9 +72,10 @@ public:
         const std::lock_guard guard(lock_);
         return begun_ && !over_ && runs_here();
     }
-    /// Shares the frames of its task until it is over.
+    /// Shares the frames of its task until it is over. The waker is not called any more.
     void keep(const std::shared_ptr<void>& frames) noexcept {
         const std::lock_guard guard(lock_);
+        wake_ = waker();
         try {
             if (!over_) {
                 frames_.push_back(frames);
@@ -80,8 +85,13 @@ public:
             ::new (never_destroyed) std::shared_ptr<void>(frames);
         }
     }
-    /// Cancels it, and returns when the handler is gone, and with it all that refers to what the task has lent.
+    /// Cancels it, and returns when the handler is gone, and with it all that refers to what the task has lent. The
+    /// waker is not called any more.
     void end(isthmus::detail::blocking_call block) noexcept {
+        {
+            const std::lock_guard guard(lock_);
+            wake_ = waker();
+        }
         if (outlasts()) {
             fail_loudly();
         }
@@ -161,23 +171,23 @@ protected:
     std::exception_ptr error_; ///< instead of the results
 
 private:
-    /// Cancels it, the first time. Nobody is woken any more.
+    /// Cancels it, unless it is over.
     void give_up() noexcept {
         {
             const std::lock_guard guard(lock_);
-            wake_ = waker();
-            if (over_ || std::exchange(cancelled_, true)) {
+            cancelled_ = true;
+            if (over_) {
                 return;
             }
         }
-        emit();
+        emit(); // each time: it may have been cancelled on another of the threads that run a strand
     }
     /// Whether this is the thread that was last seen to run the executor's handlers.
     bool runs_here() const noexcept {
         return executor_ && executor_.target_type() != typeid(::asio::system_executor) &&
                seen_on_ == std::this_thread::get_id();
     }
-    /// Emits the signal on the executor, at once if that is where we are.
+    /// Emits the signal, once, on the executor: at once if that is where we are, which is noted.
     void emit() noexcept {
         try {
             if (const any_executor executor = executor_or(any_executor())) {
@@ -193,7 +203,7 @@ private:
         {
             const std::lock_guard guard(lock_);
             seen_on_ = std::this_thread::get_id();
-            if (over_) { // the I/O object may be gone
+            if (over_ || std::exchange(emitted_, true)) { // if it is over, the I/O object may be gone
                 return;
             }
         }
@@ -220,6 +230,7 @@ private:
     std::vector<std::shared_ptr<void>> frames_; ///< of a task that was destroyed too early
     std::thread::id seen_on_;                   ///< by initiating or cancelling it
     bool cancelled_ = false;
+    bool emitted_ = false;
     bool begun_ = false;
     bool initiating_ = false;
     bool abandoned_ = false;

@@ -104,6 +104,7 @@ public:
         }
         return state_->wait(std::move(wake));
     }
+    bool finished() noexcept { return state_->over(); }
     bool cancel() noexcept { return state_->cancel(); }
     bool outlasts() noexcept { return state_ && state_->outlasts(); }
     void keep(const std::shared_ptr<void>& frames) noexcept { state_->keep(frames); }

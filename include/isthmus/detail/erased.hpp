@@ -5,6 +5,7 @@
 #include "../errors.hpp"
 #include "../step.hpp"
 #include "access.hpp"
+#include "any_waiter.hpp"
 #include "held.hpp"
 #include "names.hpp"
 
@@ -75,14 +76,10 @@ private:
     static outcome_type failed(misuse code) { return outcome_type(std::in_place_index<2>, make_misuse(code)); }
 };
 
-template <class Return, class Yield, class Send>
-frame* native_frame_of(const coroutine<Return, Yield, Send>& native) noexcept {
-    return frame_access::get(native);
-}
 template <class T>
-frame* native_frame_of(const T&) noexcept {
-    return nullptr;
-}
+inline constexpr bool is_native = false;
+template <class Return, class Yield, class Send>
+inline constexpr bool is_native<coroutine<Return, Yield, Send>> = true;
 
 template <class T, class Return, class Yield, class Send>
 class erased_model final : public erased<Return, Yield, Send> {
@@ -157,10 +154,18 @@ public:
             return std::nullopt;
         }
     }
-    frame* native_frame() const noexcept override { return detail::native_frame_of(kept_.get()); }
+    frame* native_frame() const noexcept override {
+        if constexpr (is_native<target>) {
+            return frame_access::get(kept_.get());
+        } else { // another any_coroutine may have one
+            return await_target<target>::frame_of(kept_.get());
+        }
+    }
     void visit(held_visitor visitor, void* context) const noexcept override {
-        if (frame* const native = held<T>::owns ? native_frame() : nullptr) {
-            visit_held(*native, visitor, context);
+        if constexpr (held<T>::owns && is_native<target>) {
+            if (frame* const native = native_frame()) {
+                visit_held(*native, visitor, context);
+            }
         }
     }
     std::string type() const override { return type_name(typeid(kept_.get())); }

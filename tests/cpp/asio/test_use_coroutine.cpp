@@ -635,6 +635,62 @@ TEST(UseCoroutine, CloseIsIgnoredOnItsOwnExecutor) {
     EXPECT_TRUE(ended);
 }
 
+class counting_target final : public isthmus::wake_target {
+public:
+    void wake(std::uint64_t) noexcept override { ++wakes; }
+    int wakes = 0;
+};
+
+TEST(UseCoroutine, ATaskThatIgnoresCloseIsWokenWhenItsOperationIsOver) {
+    asio::io_context io;
+    auto [socket, peer] = connected(io.get_executor());
+    bool ended = false;
+    const auto target = std::make_shared<counting_target>();
+    isthmus::detail::poll_reactor reactor;
+    task<> reads = fill_for_ever(std::move(socket), ended);
+    asio::post(io, [&] {
+        reads.send().yielded().start(reactor, isthmus::waker(target, 0));
+        EXPECT_THROW(reads.close(), isthmus::ignored_generator_exit);
+    });
+    io.run();
+    EXPECT_EQ(target->wakes, 1);
+    EXPECT_THROW(reads.send(), isthmus::generator_exit);
+    EXPECT_TRUE(ended);
+}
+
+TEST(UseCoroutine, ATaskThatIsResumedTooEarlyGoesOnWaiting) {
+    asio::io_context io;
+    auto [socket, peer] = connected(io.get_executor());
+    bool ended = false;
+    const auto target = std::make_shared<counting_target>();
+    isthmus::detail::poll_reactor reactor;
+    task<> reads = fill_for_ever(std::move(socket), ended);
+    start_by_hand(reads);
+    EXPECT_FALSE(reads.send().yielded().start(reactor, isthmus::waker(target, 0)));
+    EXPECT_FALSE(reads.throw_(isthmus::cancelled()).yielded().start(reactor, isthmus::waker(target, 0)));
+    EXPECT_FALSE(reads.send().yielded().start(reactor, isthmus::waker(target, 0)));
+    EXPECT_FALSE(ended);
+    io.run();
+    EXPECT_EQ(target->wakes, 1);
+    EXPECT_THROW(reads.send(), isthmus::cancelled);
+    EXPECT_TRUE(ended);
+}
+
+TEST(UseCoroutine, ATaskIsDestroyedOnAnotherThreadOfItsExecutorThanItWasCancelledOn) {
+    asio::io_context io;
+    auto [socket, peer] = connected(io.get_executor());
+    bool ended = false;
+    task<> reads = fill_for_ever(std::move(socket), ended);
+    asio::post(io, [&] {
+        asio::post(io, [&] { reads = task<>(); }); // before the handler of what is cancelled
+        start_by_hand(reads);
+        static_cast<void>(reads.throw_(isthmus::cancelled()));
+    });
+    io.run_one();
+    std::thread([&] { io.run(); }).join();
+    EXPECT_TRUE(ended);
+}
+
 task<> start_and_leave(stream_protocol::socket socket, bool& ended) {
     task<> reads = fill_for_ever(std::move(socket), ended);
     start_by_hand(reads);
