@@ -132,11 +132,18 @@ private:
     }
 
     bool outlasts() noexcept override {
-        frame* const awaited = awaited_frame();
-        delegate* const end = awaited != nullptr ? awaited_at_end(*awaited) : nullptr;
+        delegate* const end = end_of_awaited();
         return end != nullptr && end->outlasts();
     }
-    void keep(left_frames frames) noexcept override { awaited_at_end(*awaited_frame())->keep(frames); }
+    void keep(left_frames frames) noexcept override {
+        if (delegate* const end = end_of_awaited()) { // always, since that outlasts()
+            end->keep(frames);
+        }
+    }
+    delegate* end_of_awaited() noexcept {
+        frame* const awaited = awaited_frame();
+        return awaited != nullptr ? awaited_at_end(*awaited) : nullptr;
+    }
     frame* awaited_frame() const noexcept override {
         return await_target<std::remove_cvref_t<Iterator>>::frame_of(iterator_);
     }
