@@ -13,12 +13,14 @@
 #include <asio/steady_timer.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <sys/epoll.h>
 #include <system_error>
+#include <thread>
 #include <unistd.h>
 #include <utility>
 #include <vector>
@@ -97,12 +99,19 @@ public:
 
     void add(executor_driver& driver) noexcept;
     void remove(executor_driver& driver) noexcept;
+    /// Whether this thread is destroying the context, whose handlers nobody calls any more.
+    static bool ends_here(const any_executor& executor) noexcept {
+        ::asio::execution_context& context = ::asio::query(executor, ::asio::execution::context);
+        return ::asio::has_service<driver_service>(context) &&
+               ::asio::use_service<driver_service>(context).ends_on_ == std::this_thread::get_id();
+    }
 
 private:
     inline void shutdown() noexcept override;
 
     std::mutex lock_;
     executor_driver* first_ = nullptr;
+    std::atomic<std::thread::id> ends_on_{};
 };
 
 /// Drives one task on an executor, which runs its handlers one at a time. Owns itself, until the task is over or the
@@ -292,6 +301,7 @@ inline void driver_service::remove(executor_driver& driver) noexcept {
 
 /// No thread runs the context any more. A task that ends here may destroy another one, or start one.
 inline void driver_service::shutdown() noexcept {
+    ends_on_ = std::this_thread::get_id();
     while (executor_driver* const driver = first_) {
         const std::shared_ptr<driver_link> link = driver->link();
         remove(*driver); // an operation in flight may put the rest off

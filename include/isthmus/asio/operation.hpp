@@ -182,10 +182,12 @@ private:
         }
         emit(); // each time: it may have been cancelled on another of the threads that run a strand
     }
-    /// Whether this is the thread that was last seen to run the executor's handlers.
+    /// Whether this is the thread that was last seen to run the executor's handlers, or drops them with its context.
     bool runs_here() const noexcept {
-        return executor_ && executor_.target_type() != typeid(::asio::system_executor) &&
-               seen_on_ == std::this_thread::get_id();
+        if (!executor_ || executor_.target_type() == typeid(::asio::system_executor)) {
+            return false;
+        }
+        return seen_on_ == std::this_thread::get_id() || driver_service::ends_here(executor_);
     }
     /// Emits the signal, once, on the executor: at once if that is where we are, which is noted.
     void emit() noexcept {

@@ -348,6 +348,31 @@ task<> wait_in_many_ways(stream_protocol::socket first, stream_protocol::socket 
                                nap(1h, 0), readable(descriptor), wait(std::move(never)));
 }
 
+task<> own_one_by_hand(stream_protocol::socket socket, std::promise<void>& started, int& living) {
+    const counted alive(living);
+    task<> reads = read_for_ever(std::move(socket), living);
+    isthmus::detail::poll_reactor reactor;
+    reads.send().yielded().start(reactor, isthmus::waker());
+    started.set_value();
+    co_await nap(1h, 0);
+}
+
+TEST(CoSpawn, WhatATaskDrivesByHandGoesWithItsContext) {
+    int living = 0;
+    {
+        asio::thread_pool pool(1);
+        const auto strand = asio::make_strand(pool);
+        auto [socket, peer] = connected(asio::any_io_executor(strand));
+        std::promise<void> started;
+        co_spawn(strand, own_one_by_hand(std::move(socket), started, living), asio::detached);
+        started.get_future().get();
+        pool.stop();
+        pool.join(); // from here on nobody calls a handler
+        EXPECT_EQ(living, 2);
+    }
+    EXPECT_EQ(living, 0);
+}
+
 TEST(CoSpawn, NothingIsLeftWhenItsContextIsDestroyed) {
     int ends[2];
     ASSERT_EQ(::pipe(ends), 0);
