@@ -76,7 +76,10 @@ private:
         }
     }
 
-    std::shared_ptr<ready_children> ready_;
+    bool outlasts() noexcept {
+        delegate* const waits_for = awaited();
+        return waits_for != nullptr && waits_for->outlasts();
+    }
     /// Lets what it waits for share the frames of its parent.
     void keep(const std::shared_ptr<void>& frames) noexcept {
         using owner = std::shared_ptr<void>;
@@ -85,6 +88,7 @@ private:
         }
     }
 
+    std::shared_ptr<ready_children> ready_;
     child* next_ = nullptr;
     bool queued_ = false;
     bool over_ = false;
@@ -172,14 +176,14 @@ public:
     bool outlasts() noexcept {
         bool any = false;
         for (const std::shared_ptr<child>& each : all_) {
-            any = child_outlasts(*each) || any;
+            any = each->outlasts() || any;
         }
         return any;
     }
     void keep(const std::shared_ptr<void>& frames) noexcept {
         for (const std::shared_ptr<child>& each : all_) {
             silence(*each);
-            if (child_outlasts(*each)) {
+            if (each->outlasts()) {
                 each->keep(frames);
             } else { // it may hold what the driver has lent, which goes next
                 each->destroy();
@@ -227,10 +231,6 @@ private:
     void silence(child& one) noexcept {
         const std::lock_guard guard(ready_->lock);
         one.turn_ = no_turn;
-    }
-    static bool child_outlasts(child& one) noexcept {
-        delegate* const awaited = one.awaited();
-        return awaited != nullptr && awaited->outlasts();
     }
 
     /// `over` has ended.

@@ -181,8 +181,6 @@ inline void destroy_chain(frame& root, activation& busy) noexcept {
     destroy(root);
 }
 
-inline void discard(frame* const& place) noexcept;
-
 /// discard() on a thread that has no cache.
 ISTHMUS_COLD ISTHMUS_NOINLINE inline void discard_without_cache(frame* const& place) noexcept {
     const temporary_frame_cache meanwhile;
