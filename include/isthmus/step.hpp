@@ -71,6 +71,76 @@ constexpr bool is_empty(const T& value) {
     }
 }
 
+/// Whether a T can be returned in a register.
+template <class T>
+inline constexpr bool fits_register =
+    std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T> && sizeof(T) <= sizeof(void*);
+
+/// One of some types, as in std::variant.
+template <class... Types>
+class alternatives {
+public:
+    template <std::size_t I, class... Args>
+    explicit alternatives(std::in_place_index_t<I> index, Args&&... args) : value_(index, std::forward<Args>(args)...) {}
+    // User-provided, so that a small one is returned in memory: packed into a register it is written in pieces and read
+    // as a whole, which stalls for longer than a resume takes.
+    alternatives(alternatives&& other) noexcept(std::is_nothrow_move_constructible_v<std::variant<Types...>>)
+        : value_(std::move(other.value_)) {}
+    alternatives(const alternatives&) = default;
+    alternatives& operator=(alternatives&&) = default;
+    alternatives& operator=(const alternatives&) = default;
+    ~alternatives() = default;
+
+    std::size_t index() const noexcept { return value_.index(); }
+    template <std::size_t I>
+    auto& get() noexcept {
+        return *std::get_if<I>(&value_);
+    }
+    template <std::size_t I>
+    const auto& get() const noexcept {
+        return *std::get_if<I>(&value_);
+    }
+
+private:
+    std::variant<Types...> value_;
+};
+
+/// The same in two registers: compilers write each of these as a whole, and keep them out of memory.
+template <class First, class Second>
+    requires(fits_register<First> && fits_register<Second>)
+class alternatives<First, Second> {
+public:
+    template <class... Args>
+    explicit alternatives(std::in_place_index_t<0>, Args&&... args) : first_(std::forward<Args>(args)...), index_(0) {}
+    template <class... Args>
+    explicit alternatives(std::in_place_index_t<1>, Args&&... args) : second_(std::forward<Args>(args)...), index_(1) {}
+
+    std::size_t index() const noexcept { return index_; }
+    template <std::size_t I>
+    auto& get() noexcept {
+        if constexpr (I == 0) {
+            return first_;
+        } else {
+            return second_;
+        }
+    }
+    template <std::size_t I>
+    const auto& get() const noexcept {
+        if constexpr (I == 0) {
+            return first_;
+        } else {
+            return second_;
+        }
+    }
+
+private:
+    union {
+        First first_;
+        Second second_;
+    };
+    std::size_t index_;
+};
+
 /// The alternatives of a step or an outcome, and the access to them.
 template <class Yield, class Return, class... More>
 class step_storage {
@@ -93,18 +163,18 @@ protected:
     explicit step_storage(std::in_place_index_t<I> index, Args&&... args)
         : value_(index, std::forward<Args>(args)...) {}
 
-    template <std::size_t I, class T, class Variant>
-    static std::add_lvalue_reference_t<T> get(Variant& value) {
+    template <std::size_t I, class T, class Alternatives>
+    static std::add_lvalue_reference_t<T> get(Alternatives& value) {
         require(value.index() == I, I);
         if constexpr (std::is_reference_v<T>) {
-            return std::get_if<I>(&value)->get();
+            return value.template get<I>().get();
         } else if constexpr (!std::is_void_v<T>) {
-            return *std::get_if<I>(&value);
+            return value.template get<I>();
         }
     }
 
-    template <std::size_t I, class T, class Variant>
-    static std::add_rvalue_reference_t<T> move(Variant& value) {
+    template <std::size_t I, class T, class Alternatives>
+    static std::add_rvalue_reference_t<T> move(Alternatives& value) {
         if constexpr (std::is_void_v<T>) {
             get<I, T>(value);
         } else {
@@ -121,17 +191,7 @@ protected:
         }
     }
 
-    std::variant<stored<Yield>, stored<Return>, More...> value_;
-
-public:
-    // User-provided, so that a small step is returned in memory: packed into a register it is written in pieces and
-    // read as a whole, which stalls for longer than a resume takes.
-    step_storage(step_storage&& other) noexcept(std::is_nothrow_move_constructible_v<decltype(value_)>)
-        : value_(std::move(other.value_)) {}
-    step_storage(const step_storage&) = default;
-    step_storage& operator=(step_storage&&) = default;
-    step_storage& operator=(const step_storage&) = default;
-    ~step_storage() = default;
+    alternatives<stored<Yield>, stored<Return>, More...> value_;
 };
 
 /// An outcome of close() where the body returned no value.
@@ -167,19 +227,19 @@ public:
     /// The error. Throws bad_step_access if there is none.
     [[nodiscard]] const std::exception_ptr& error() const {
         this->require(failed(), 2);
-        return *std::get_if<2>(&this->value_);
+        return this->value_.template get<2>();
     }
 
     /// The step, or the error rethrown. Of a silently closed coroutine there is no step: bad_step_access.
     step<Yield, Return> get() && {
         if (failed()) {
-            std::rethrow_exception(std::move(*std::get_if<2>(&this->value_)));
+            std::rethrow_exception(std::move(this->value_.template get<2>()));
         }
         if (this->value_.index() == 0) {
-            return step<Yield, Return>(std::in_place_index<0>, std::move(*std::get_if<0>(&this->value_)));
+            return step<Yield, Return>(std::in_place_index<0>, std::move(this->value_.template get<0>()));
         }
         this->require(this->done(), 1);
-        return step<Yield, Return>(std::in_place_index<1>, std::move(*std::get_if<1>(&this->value_)));
+        return step<Yield, Return>(std::in_place_index<1>, std::move(this->value_.template get<1>()));
     }
 };
 

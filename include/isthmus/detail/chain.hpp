@@ -44,20 +44,22 @@ ISTHMUS_NOINLINE inline void drive_on(activation& step, frame* leaf) noexcept {
     } while (step.yielded == nullptr && (leaf = step.leaf) != nullptr);
 }
 
+/// The same, when the first leaf has been resumed and another has come after it.
+ISTHMUS_NOINLINE inline void drive_further(activation& step) noexcept {
+    step.drop_sent();
+    drive_on(step, step.leaf);
+}
+
 /// The same, for a step that throws nothing in: most resume the leaf once.
 inline void drive(activation& step, frame* leaf) noexcept {
-    if (leaf->awaiting == nullptr) [[likely]] {
-        leaf->handle().resume();
-        if (step.yielded != nullptr) [[likely]] {
-            return;
-        }
-        step.drop_sent();
-        leaf = step.leaf;
-        if (leaf == nullptr) {
-            return;
-        }
+    if (leaf->awaiting != nullptr) [[unlikely]] {
+        drive_on(step, leaf);
+        return;
     }
-    drive_on(step, leaf);
+    leaf->handle().resume();
+    if (step.yielded == nullptr && step.leaf != nullptr) {
+        drive_further(step);
+    }
 }
 
 /// For begin(): takes `f`, which has started and is no root at rest, out of its chain, unless that runs.
@@ -73,7 +75,7 @@ ISTHMUS_NOINLINE inline bool take_out(frame& f, bool splits) noexcept {
 }
 
 /// Prepares a step of `root` as a root: takes it out of a chain at rest (7.9: that steals a step), finds its leaf.
-inline misuse begin(frame* const& root, activation& step, frame*& f) noexcept {
+inline misuse begin(frame* const& root, activation& step, driver_traits driver, frame*& f) noexcept {
     step.guard.lock(); // before looking at `root`, which whoever drives it clears at its end
     f = root;
     if (f == nullptr) [[unlikely]] {
@@ -81,7 +83,7 @@ inline misuse begin(frame* const& root, activation& step, frame*& f) noexcept {
     }
     chain_link link = f->link();
     if (!link.created() && !link.rests()) [[unlikely]] {
-        if (!take_out(*f, step.observer == nullptr)) {
+        if (!take_out(*f, !driver.observed)) {
             return misuse::already_executing;
         }
         link = f->link();
@@ -91,32 +93,35 @@ inline misuse begin(frame* const& root, activation& step, frame*& f) noexcept {
 }
 
 /// From here on the chain that begin() has prepared runs. Returns its leaf.
-inline frame* join_step(frame& f, activation& step) noexcept {
+inline frame* join_step(frame& f, activation& step, driver_traits driver) noexcept {
     frame* const leaf = step.leaf;
-    f.join(step);
+    f.join(step, driver);
     if (leaf != &f) {
-        leaf->join(step);
+        leaf->join(step, driver);
     }
     step.guard.unlock();
     return leaf;
 }
 
 /// Drives a step that begin() has prepared. Afterwards `f` has ended or, if the step yielded, is to be brought to rest.
-inline void run_step(frame& f, activation& step) noexcept { drive(step, join_step(f, step)); }
+inline void run_step(frame& f, activation& step, driver_traits driver) noexcept {
+    drive(step, join_step(f, step, driver));
+}
 
-/// Brings a root that has suspended to rest, when what it yielded has been taken: until then nobody may resume it. A
-/// coroutine object that died while its frame ran has left the frame to its driver.
+/// Brings a root that has suspended to rest, when what it yielded has been taken: until then nobody may resume it.
+/// True: its coroutine object died while it ran, and has left it to be discarded by its driver.
+[[nodiscard]] inline bool bring_to_rest(frame& f, const activation& step) noexcept {
+    const chain_lock lock;
+    f.rest(step.leaf);
+    return f.owner == nullptr;
+}
+
+/// The same, at the end of a scope.
 struct at_rest {
     frame& f;
     activation& step;
     ~at_rest() {
-        bool abandoned = false;
-        {
-            const chain_lock lock;
-            abandoned = f.owner == nullptr;
-            f.rest(step.leaf);
-        }
-        if (abandoned) [[unlikely]] {
+        if (bring_to_rest(f, step)) [[unlikely]] {
             discard(&f);
         }
     }
@@ -124,7 +129,7 @@ struct at_rest {
 
 /// Destroys a frame that never started, as prepared by begin().
 inline void destroy_unstarted(frame& f, activation& step) noexcept {
-    f.join(step);
+    f.join(step, {});
     step.guard.unlock();
     destroy(f);
 }
@@ -136,20 +141,21 @@ inline bool delegate::finish(std::exception_ptr& error) noexcept {
             hand_over(*parent);
             return false;
         }
-        parent->step().arrives(*parent, error);
+        parent->tell_arrival(error);
     }
     parent->awaiting = nullptr;
     return true;
 }
 
-/// Makes the chain of `target`, which has started, the end of the one that `step` runs through.
-ISTHMUS_NOINLINE inline void append(frame& target, activation& step) noexcept {
-    if (step.observer == nullptr) {
+/// Makes the chain of `target`, which has started, the end of the one that `awaiter` is the running leaf of.
+ISTHMUS_NOINLINE inline void append(frame& target, const frame& awaiter) noexcept {
+    if (awaiter.observer() == nullptr) {
         split(target);
     }
-    step.leaf = target.leaf_at_rest();
-    step.leaf->join(step);
-    target.join(step); // a root at rest no longer
+    frame* const leaf = target.leaf_at_rest();
+    awaiter.step().leaf = leaf;
+    leaf->follow(awaiter);
+    target.follow(awaiter); // a root at rest no longer
 }
 
 inline void native_link::attach(frame& awaiter, frame& target) noexcept {
@@ -172,12 +178,11 @@ ISTHMUS_ALWAYS_INLINE inline void native_link::attach() noexcept {
         return;
     }
     to_child = bond::attached;
-    activation& step = awaiter.step();
-    step.leaf = target;
     if (link.created()) [[likely]] {
+        awaiter.step().leaf = target;
         target->follow(awaiter);
     } else {
-        append(*target, step);
+        append(*target, awaiter);
     }
 }
 

@@ -10,13 +10,13 @@
 namespace isthmus::inline v1::detail {
 
 /// Raises `step.injected` in `f`, its own leaf: where `f` is suspended, unless it passes errors on.
-inline void raise_in(frame& f, activation& step, bool passes_errors) noexcept {
-    frame* const leaf = join_step(f, step);
+inline void raise_in(frame& f, activation& step, driver_traits driver, bool passes_errors) noexcept {
+    frame* const leaf = join_step(f, step, driver);
     if (passes_errors) {
         f.fail(step.take_injected());
         step.leaf = nullptr;
     } else {
-        step.arrives(f, *step.injected);
+        f.tell_arrival(*step.injected);
         drive_on(step, leaf);
     }
 }
@@ -54,8 +54,8 @@ inline std::exception_ptr close_below(frame& root, frame* level) noexcept {
         activation step;
         step.leaf = level;
         step.injected = &injected;
-        step.observer = root.step().observer;
-        raise_in(*level, step, passes);
+        step.observer = root.observer();
+        raise_in(*level, step, {.observed = step.observer != nullptr}, passes);
         error = link.take_closed(*level, step);
         passes = passes_errors(*awaiter);
         awaiter->awaiting = nullptr;
@@ -67,12 +67,12 @@ inline std::exception_ptr close_below(frame& root, frame* level) noexcept {
 /// Throws `error` into `f`, prepared by begin() and suspended. A GeneratorExit closes the levels below, unless the leaf
 /// waits for something that cannot end yet: then that is cancelled, and the chain goes on waiting, as a coroutine that
 /// awaits when it cleans up does (6.5).
-inline void throw_step(frame& f, activation& step, const std::exception_ptr& error) noexcept {
+inline void throw_step(frame& f, activation& step, driver_traits driver, const std::exception_ptr& error) noexcept {
     step.injected = &error;
-    frame* const leaf = join_step(f, step);
+    frame* const leaf = join_step(f, step, driver);
     if (!is_generator_exit(error) || (leaf->awaiting != nullptr && leaf->awaiting->outlasts())) {
         if (leaf->awaiting == nullptr && !leaf->passes_errors) { // otherwise that decides what becomes of it
-            step.arrives(*leaf, error);
+            leaf->tell_arrival(error);
         }
         drive_on(step, leaf);
         return;
@@ -83,21 +83,21 @@ inline void throw_step(frame& f, activation& step, const std::exception_ptr& err
     if (replaced) {
         step.injected = &replaced;
     }
-    raise_in(f, step, passes);
+    raise_in(f, step, driver, passes);
 }
 
 /// close() of what is awaited, outside of the chain or gone by now. Its value is dropped.
 inline std::exception_ptr native_link::close_child() noexcept {
     activation step;
     frame* f = nullptr;
-    if (const misuse refused = begin(child, step, f); refused != misuse::none) {
+    if (const misuse refused = begin(child, step, {}, f); refused != misuse::none) {
         return refused == misuse::already_finished ? nullptr : make_misuse(refused, child_kind);
     }
     if (f->created()) {
         destroy_unstarted(*f, step);
         return nullptr;
     }
-    throw_step(*f, step, std::make_exception_ptr(generator_exit()));
+    throw_step(*f, step, {}, std::make_exception_ptr(generator_exit()));
     return take_closed_child(*f, step);
 }
 

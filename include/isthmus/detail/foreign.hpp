@@ -91,7 +91,7 @@ private:
             if (this->result()->done()) {
                 this->end(nullptr);
             } else if constexpr (yields_none) {
-                if (!step.accepts_none) {
+                if (!this->parent->link().driver().accepts_none) {
                     throw unexpected_yield();
                 }
                 step.yielded = &step.none_yielded;

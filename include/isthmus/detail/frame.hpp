@@ -39,18 +39,27 @@ protected:
     ~error_observer() = default;
 };
 
+/// What whoever drives a chain lets its frames know: in the low bits of the step's address, since these cost nothing.
+struct driver_traits {
+    bool observed = false;    ///< activation::observer is set
+    bool accepts_none = true; ///< the root can yield None
+
+    constexpr std::uintptr_t bits() const noexcept { return (observed ? 2U : 0U) | (accepts_none ? 4U : 0U); }
+};
+
 /// One step of a chain, on the stack of whoever drives it.
-struct activation {
-    frame* leaf = nullptr;   ///< the frame to resume next; null when the root has ended
+struct alignas(8) activation {
     void* sent = nullptr;    ///< the driver's Send object, for the first that is resumed; null for None
+    frame* leaf;             ///< the frame to resume next, from begin() on; null when the root has ended
     void* yielded = nullptr; ///< set when the chain suspends: the Yield object, which lives in the chain
     const std::exception_ptr* injected = nullptr; ///< raised where the leaf is resumed; null again when that is so
-    error_observer* observer = nullptr;           ///< null: nobody wants to know
-    bool accepts_none = true;                     ///< whether the root can yield None
+    error_observer* observer;                     ///< if the frames know of one: of those, frame::observer() tells
 
     // Where `yielded` points when there is no object. Not globals, of which each extension module has its own.
     none none_yielded; ///< a level whose Yield is `none` has suspended, whatever the root's Yield is
     none refused;      ///< nothing was resumed; `error` of the leaf, which is at rest as before, is the driver's (5.22)
+
+    explicit activation(void* value = nullptr) noexcept : sent(value) {}
 
     [[no_unique_address]] chain_guard guard; ///< held from the check whether the chain is at rest until it runs
 
@@ -63,12 +72,6 @@ struct activation {
         }
     }
     [[noreturn]] ISTHMUS_NOINLINE void raise_injected() { std::rethrow_exception(take_injected()); }
-    /// Tells the driver that `error` is about to be raised in `at`.
-    void arrives(frame& at, const std::exception_ptr& error) const noexcept {
-        if (observer != nullptr) [[unlikely]] {
-            observer->arrives(at, error);
-        }
-    }
 };
 
 /// Is shown an object that a layer above holds, by delegate::visit().
@@ -138,9 +141,12 @@ public:
     /// Of a root or leaf.
     bool runs() const noexcept { return (link_ & 1) != 0; }
     /// Of the root or the leaf of a running chain.
-    activation& step() const noexcept { return *reinterpret_cast<activation*>(link_ - 1); }
+    activation& step() const noexcept { return *reinterpret_cast<activation*>(link_ & ~std::uintptr_t{7}); }
+    driver_traits driver() const noexcept { return {(link_ & 2) != 0, (link_ & 4) != 0}; }
     /// Of a root at rest.
     frame* leaf() const noexcept { return reinterpret_cast<frame*>(link_); }
+    /// The same; null of what is none, or has not started.
+    frame* suspended_leaf() const noexcept { return rests() ? leaf() : nullptr; }
 
 private:
     std::uintptr_t link_;
@@ -156,7 +162,8 @@ struct frame {
     };
 
 private:
-    // 0: created. Root at rest: the leaf. Root or leaf of a running chain: the activation, with the low bit set.
+    // 0: created. Root at rest: the leaf. Root or leaf of a running chain: the activation, with the low bit set and
+    // the driver's traits in the next two.
     // Others: meaningless, but with the low bit set, so that one look tells a root at rest from all that is not.
     // Relaxed atomics cost nothing, and let a second thread see that it comes at the wrong time.
     std::atomic<void*> link_{nullptr};
@@ -190,10 +197,23 @@ public:
     activation& step() const noexcept { return link().step(); }
     frame* leaf_at_rest() const noexcept { return link().leaf(); }
     bool runs_as_root() const noexcept { return link().runs(); }
-    void join(activation& step) noexcept { store(reinterpret_cast<char*>(&step) + 1); }
+    void join(activation& step, driver_traits driver) noexcept {
+        store(reinterpret_cast<char*>(&step) + (driver.bits() | 1));
+    }
     void rest(frame* leaf) noexcept { store(leaf); }
     /// Takes over the place of `other` in the running chain.
     void follow(const frame& other) noexcept { store(other.link_.load(std::memory_order_relaxed)); }
+    /// As the root or leaf of a running chain: who wants to know of errors, null if nobody does.
+    error_observer* observer() const noexcept {
+        const chain_link running = link();
+        return running.driver().observed ? running.step().observer : nullptr;
+    }
+    /// As the leaf of a running chain: `error` is about to be raised here.
+    void tell_arrival(const std::exception_ptr& arriving) noexcept {
+        if (error_observer* const told = observer(); told != nullptr) [[unlikely]] {
+            told->arrives(*this, arriving);
+        }
+    }
     bool attached() const noexcept;
     /// The coroutine whose promise begins with this.
     std::coroutine_handle<> handle() noexcept { return std::coroutine_handle<frame>::from_promise(*this); }
@@ -344,8 +364,8 @@ inline bool frame::attached() const noexcept { return up != nullptr && up->attac
 
 inline void frame::fail(std::exception_ptr left) noexcept {
     set_error(std::move(left));
-    if (step().observer != nullptr) [[unlikely]] {
-        tell(*step().observer);
+    if (error_observer* const told = observer(); told != nullptr) [[unlikely]] {
+        tell(*told);
     }
 }
 

@@ -68,11 +68,13 @@ public:
     /// yields, or this coroutine returns; an error that leaves the body is thrown, and the coroutine is closed then.
     /// Throws already_finished (2.7) or already_executing (2.8), and missing_value on a started coroutine whose Send
     /// has no empty value; these leave the coroutine as it was. O(1) at any depth of awaiting.
-    step_type send() { return drive<step_type>(nullptr); }
+    ISTHMUS_ALWAYS_INLINE step_type send() { return drive<step_type, false>(nullptr); }
 
     /// Resumes the coroutine: its co_yield becomes `value`. Otherwise as send(). Throws send_to_unstarted if it has
     /// not started, unless `value` is Send's empty value (2.2).
-    step_type send(sendable<Send> value) { return drive<step_type>(std::addressof(value)); }
+    ISTHMUS_ALWAYS_INLINE step_type send(sendable<Send> value) {
+        return drive<step_type, true>(std::addressof(value));
+    }
 
     /// Raises `error` where the coroutine is suspended: in the innermost one it awaits, except a generator_exit, which
     /// closes those and is raised here (5.19, 5.23). One that has not started ends at once, with this error (5.8).
@@ -95,8 +97,8 @@ public:
 
     /// send(), throw_() and close() that report every error, misuse too, as a failed outcome. They throw only what
     /// moving a value throws.
-    outcome_type try_send() { return drive<outcome_type>(nullptr); }
-    outcome_type try_send(sendable<Send> value) { return drive<outcome_type>(std::addressof(value)); }
+    outcome_type try_send() { return drive<outcome_type, false>(nullptr); }
+    outcome_type try_send(sendable<Send> value) { return drive<outcome_type, true>(std::addressof(value)); }
     outcome_type try_throw(std::exception_ptr error) { return raise<outcome_type>(std::move(error)); }
     outcome_type try_close();
 
@@ -118,46 +120,71 @@ private:
         }
     }
 
-    static bool may_start_with(void* sent);
-    template <class Result>
+    static constexpr driver_traits driver{.accepts_none = empty_value<Yield>::exists};
+
+    static void* to_send(sendable_pointer<Send> value) noexcept {
+        return is_none<Send> ? nullptr : const_cast<void*>(static_cast<const void*>(value));
+    }
+    template <class Result, bool WithValue>
     Result drive(sendable_pointer<Send> value);
+    template <class Result, bool WithValue>
+    Result drive_slowly(sendable_pointer<Send> value);
+    template <class Result>
+    static Result go_on(frame& f, activation& step);
     template <class Result>
     Result raise(std::exception_ptr error);
 
     frame* frame_ = nullptr;
 };
 
-/// Only with None (2.2).
+/// Becomes part of the driver's loop: a resume costs little more than its stores, and a call is several of them.
 template <frame_kind Kind, class Return, class Yield, class Send>
-bool resumable<Kind, Return, Yield, Send>::may_start_with(void* sent) {
-    if constexpr (empty_value<Send>::exists) {
-        return sent == nullptr || empty_value<Send>::test(*static_cast<sendable_pointer<Send>>(sent));
-    } else {
-        return sent == nullptr;
+template <class Result, bool WithValue>
+ISTHMUS_ALWAYS_INLINE inline Result resumable<Kind, Return, Yield, Send>::drive(sendable_pointer<Send> value) {
+    activation step(to_send(value));
+    step.guard.lock();
+    frame* const f = frame_;
+    frame* const leaf = f != nullptr && (WithValue || empty_value<Send>::exists) ? f->link().suspended_leaf() : nullptr;
+    if (leaf == nullptr || leaf->awaiting != nullptr) [[unlikely]] {
+        step.guard.unlock();
+        return drive_slowly<Result, WithValue>(value);
     }
+    step.leaf = leaf;
+    join_step(*f, step, driver)->handle().resume();
+    if (step.yielded == nullptr) [[unlikely]] {
+        return go_on<Result>(*f, step);
+    }
+    return end_of_step<Result>::settle_yield(*f, step);
 }
 
+/// When the first leaf that was resumed has awaited another, or ended.
 template <frame_kind Kind, class Return, class Yield, class Send>
 template <class Result>
-Result resumable<Kind, Return, Yield, Send>::drive(sendable_pointer<Send> value) {
-    activation step;
-    step.accepts_none = empty_value<Yield>::exists;
-    if constexpr (!is_none<Send>) {
-        step.sent = const_cast<void*>(static_cast<const void*>(value));
+ISTHMUS_NOINLINE Result resumable<Kind, Return, Yield, Send>::go_on(frame& f, activation& step) {
+    if (step.leaf != nullptr) {
+        drive_further(step);
     }
+    return end_of_step<Result>::settle(f, step);
+}
+
+/// The first step, and any other that does not just resume the leaf of a root at rest, or is refused.
+template <frame_kind Kind, class Return, class Yield, class Send>
+template <class Result, bool WithValue>
+ISTHMUS_NOINLINE Result resumable<Kind, Return, Yield, Send>::drive_slowly(sendable_pointer<Send> value) {
+    activation step(to_send(value));
     frame* f = nullptr;
-    if (const misuse refused = begin(frame_, step, f); refused != misuse::none) [[unlikely]] {
+    if (const misuse refused = begin(frame_, step, driver, f); refused != misuse::none) [[unlikely]] {
         return end_of_step<Result>::refuse_send(refused);
     }
-    if (f->created()) [[unlikely]] {
-        if (!may_start_with(step.sent)) [[unlikely]] {
+    if (f->created()) {
+        if (WithValue && !is_empty(*value)) [[unlikely]] { // 2.2
             return end_of_step<Result>::refuse(misuse::send_to_unstarted);
         }
         step.sent = nullptr;
-    } else if (!is_none<Send> && !empty_value<Send>::exists && step.sent == nullptr) [[unlikely]] {
+    } else if (!(WithValue || empty_value<Send>::exists)) {
         return end_of_step<Result>::refuse(misuse::missing_value);
     }
-    run_step(*f, step);
+    run_step(*f, step, driver);
     return end_of_step<Result>::settle(*f, step);
 }
 
@@ -168,9 +195,8 @@ Result resumable<Kind, Return, Yield, Send>::raise(std::exception_ptr error) {
         return end_of_step<Result>::refuse(misuse::not_an_exception);
     }
     activation step;
-    step.accepts_none = empty_value<Yield>::exists;
     frame* f = nullptr;
-    if (const misuse refused = begin(frame_, step, f); refused != misuse::none) [[unlikely]] {
+    if (const misuse refused = begin(frame_, step, driver, f); refused != misuse::none) [[unlikely]] {
         if (Kind == frame_kind::generator && refused == misuse::already_finished) {
             return end_of_step<Result>::fail(std::move(error));
         }
@@ -180,16 +206,15 @@ Result resumable<Kind, Return, Yield, Send>::raise(std::exception_ptr error) {
         destroy_unstarted(*f, step);
         return end_of_step<Result>::fail(std::move(error));
     }
-    throw_step(*f, step, error);
+    throw_step(*f, step, driver, error);
     return end_of_step<Result>::settle_thrown(*f, step);
 }
 
 template <frame_kind Kind, class Return, class Yield, class Send>
 auto resumable<Kind, Return, Yield, Send>::try_close() -> outcome_type {
     activation step;
-    step.accepts_none = empty_value<Yield>::exists;
     frame* f = nullptr;
-    if (const misuse refused = begin(frame_, step, f); refused != misuse::none) {
+    if (const misuse refused = begin(frame_, step, driver, f); refused != misuse::none) {
         return refused == misuse::already_finished ? outcome_type(std::in_place_index<3>)
                                                    : end_of_step<outcome_type>::refuse(refused);
     }
@@ -197,7 +222,7 @@ auto resumable<Kind, Return, Yield, Send>::try_close() -> outcome_type {
         destroy_unstarted(*f, step);
         return outcome_type(std::in_place_index<3>);
     }
-    throw_step(*f, step, std::make_exception_ptr(generator_exit()));
+    throw_step(*f, step, driver, std::make_exception_ptr(generator_exit()));
     outcome_type ended = end_of_step<outcome_type>::settle_thrown(*f, step);
     if (ended.done()) {
         return ended;

@@ -16,11 +16,16 @@ template <frame_kind Kind, class Return, class Yield, class Send, class Result>
 struct step_result {
     /// After run_step(): the frame has yielded or ended.
     static Result settle(frame& f, activation& step) {
-        if (step.yielded != nullptr) [[likely]] {
+        return step.yielded != nullptr ? settle_yield(f, step) : ended(f);
+    }
+    static Result settle_yield(frame& f, activation& step) {
+        if constexpr (std::is_trivially_copyable_v<Result>) { // no register has to be saved for it
+            const Result result = yielded(step);
+            return bring_to_rest(f, step) ? discard_after(f, result) : result;
+        } else {
             const at_rest guard{f, step};
             return yielded(step);
         }
-        return ended(f);
     }
 
     /// After throw_step(), which what is awaited may also refuse (5.22).
@@ -63,6 +68,11 @@ struct step_result {
     }
 
 private:
+    ISTHMUS_COLD ISTHMUS_NOINLINE static Result discard_after(frame& f, Result result) noexcept {
+        discard(&f);
+        return result;
+    }
+
     static constexpr bool throws = std::is_same_v<Result, step<Yield, Return>>;
 
     ISTHMUS_NOINLINE static Result ended(frame& f) {

@@ -164,7 +164,7 @@ inline void destroy_chain(frame& root, activation& busy) noexcept {
         split(root);
         level = root.leaf_at_rest();
     }
-    root.join(busy); // whoever asks meanwhile sees a running coroutine
+    root.join(busy, {}); // whoever asks meanwhile sees a running coroutine
     busy.guard.unlock();
     if (level->awaiting != nullptr) {
         if (level->awaiting->outlasts()) [[unlikely]] {

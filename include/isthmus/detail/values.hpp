@@ -18,12 +18,26 @@ namespace isthmus::inline v1::detail {
 template <class Send>
 class yield_awaiter {
 public:
-    yield_awaiter(frame& yielding, const void* value) noexcept : frame_(&yielding), value_(value) {}
+    yield_awaiter(frame& yielding, const void* value) noexcept
+        : frame_(&yielding)
+#if ISTHMUS_AWAITERS_COME_EARLY
+          ,
+          value_(value) {
+    }
+#else
+    {
+        give(value);
+    }
+#endif
     yield_awaiter(const yield_awaiter&) = delete;
     yield_awaiter& operator=(const yield_awaiter&) = delete;
 
     bool await_ready() const noexcept { return false; }
-    void await_suspend(std::coroutine_handle<>) const noexcept { frame_->step().yielded = const_cast<void*>(value_); }
+    void await_suspend(std::coroutine_handle<>) const noexcept {
+#if ISTHMUS_AWAITERS_COME_EARLY
+        give(value_);
+#endif
+    }
 
     Send await_resume() {
         activation& step = frame_->step();
@@ -35,7 +49,7 @@ public:
         } else if constexpr (is_none<Send>) {
             return {};
         } else {
-            return take(std::exchange(step.sent, nullptr)); // g++ may come here from two co_yields of one expression
+            return take(ISTHMUS_AWAITERS_COME_EARLY ? std::exchange(step.sent, nullptr) : step.sent);
         }
     }
 
@@ -43,6 +57,7 @@ protected:
     frame& yielding() const noexcept { return *frame_; }
 
 private:
+    void give(const void* value) const noexcept { frame_->step().yielded = const_cast<void*>(value); }
     Send take(void* sent) const
         requires(!is_none<Send>)
     {
@@ -62,7 +77,9 @@ private:
     }
 
     frame* frame_;
+#if ISTHMUS_AWAITERS_COME_EARLY
     const void* value_;
+#endif
 };
 
 template <class Yield>
@@ -157,7 +174,7 @@ public:
 
 protected:
     const none* none_to_yield() {
-        if (!this->step().accepts_none) [[unlikely]] {
+        if (!this->link().driver().accepts_none) [[unlikely]] {
             throw unexpected_yield();
         }
         return &this->step().none_yielded;

@@ -131,7 +131,7 @@ private:
 #if !defined(Py_GIL_DISABLED)
         const isthmus::detail::chain_lock lock;
         frame* const root = awaited_coroutine().root;
-        if (root == nullptr || step.injected != nullptr || step.observer == nullptr) {
+        if (root == nullptr || step.injected != nullptr || parent->observer() == nullptr) {
             return false;
         }
         if (root->created()) {
@@ -165,8 +165,8 @@ private:
         {
             const isthmus::detail::chain_lock lock;
             to_child = bond::none;
+            parent->follow(leaf);
             child->rest(&leaf);
-            parent->join(step);
             step.leaf = parent;
         }
         complete(object(), std::move(error));

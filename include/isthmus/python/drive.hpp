@@ -213,7 +213,7 @@ public:
     bool begin(activation& step) const noexcept {
         const coroutine_object& self = *coroutine_object::of(self_.held);
         frame* root = nullptr;
-        const misuse refused = granted() ? isthmus::detail::begin(self.root, step, root) : misuse::already_executing;
+        const misuse refused = granted() ? isthmus::detail::begin(self.root, step, traced_step::driver, root) : misuse::already_executing;
         if (refused != misuse::none) [[unlikely]] {
             set_misuse(refused, self.operations->kind);
         }
@@ -248,7 +248,7 @@ ISTHMUS_ALWAYS_INLINE inline PySendResult send(PyObject* object_self, PyObject* 
         sent = object::borrow(value);
         step.sent = &sent;
     }
-    isthmus::detail::run_step(f, step);
+    isthmus::detail::run_step(f, step, step.driver);
     return settle(self, f, step, result);
 }
 
@@ -306,7 +306,7 @@ inline PySendResult send_to_generator(PyObject* object_self, PyObject* value, Py
     }
     step.sent = sent.get();
     frame& f = *self.root;
-    isthmus::detail::run_step(f, step);
+    isthmus::detail::run_step(f, step, step.driver);
     return settle(self, f, step, result);
 }
 
@@ -333,7 +333,7 @@ inline PySendResult throw_(PyObject* object_self, object exception, PyObject** r
         return PYGEN_ERROR;
     }
     const std::exception_ptr error = to_exception_ptr(std::move(exception));
-    isthmus::detail::throw_step(f, step, error);
+    isthmus::detail::throw_step(f, step, step.driver, error);
     return settle_by_call(self, f, step, step.traceback, result);
 }
 
@@ -358,7 +358,7 @@ inline PyObject* close(PyObject* object_self, PyObject* = nullptr) noexcept {
         return nullptr;
     }
     frame& f = *self.root;
-    isthmus::detail::throw_step(f, step, std::make_exception_ptr(generator_exit()));
+    isthmus::detail::throw_step(f, step, step.driver, std::make_exception_ptr(generator_exit()));
     return settle_closed(self, f, step, step.traceback);
 }
 

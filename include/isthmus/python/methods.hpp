@@ -136,7 +136,7 @@ inline bool throw_into_awaited(PyObject* object_self, const throw_arguments& giv
         return false;
     }
     step.injected = &step.none_yet;
-    isthmus::detail::run_step(*f, step);
+    isthmus::detail::run_step(*f, step, step.driver);
     how = settle_by_call(self, *f, step, step.traceback, result);
     return true;
 }

@@ -140,6 +140,8 @@ private:
 
 /// A step that Python drives.
 struct traced_step : activation {
+    static constexpr isthmus::detail::driver_traits driver{.observed = true};
+
     traceback_recorder traceback;
 
     traced_step() noexcept { observer = &traceback; }
