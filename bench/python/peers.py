@@ -12,11 +12,11 @@ HERE = pathlib.Path(__file__).resolve().parent
 # The functions of python_coroutines.py that each offers.
 ALL = frozenset({"immediate_none", "immediate_value", "awaits_own", "awaits_python", "pass_through", "nested"})
 MODULES = {"native": "python_coroutines", "isthmus": "raw_bench", "isthmus, nanobind": "nb_bench"}
-MODULES["isthmus, METH_FASTCALL"] = "raw_fastcall"
+MODULES["isthmus, METH_NOARGS"] = "raw_noargs"
 MODULES |= {name: f"{name}_peer" for name in ("cython", "mypyc", "pyo3", "pyawaitable", "greenlet", "asynkit")}
 OFFERS: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(("native", "isthmus", "isthmus, nanobind", "cython", "mypyc"), ALL),
-    "isthmus, METH_FASTCALL": frozenset({"immediate_none", "immediate_value"}),
+    "isthmus, METH_NOARGS": frozenset({"immediate_none", "immediate_value"}),
     "pyo3": frozenset({"immediate_none", "immediate_value", "awaits_own", "nested"}),
     "pyawaitable": frozenset({"immediate_none", "immediate_value", "pass_through"}),
     "asynkit": frozenset({"immediate_none", "immediate_value"}),

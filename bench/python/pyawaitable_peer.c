@@ -3,15 +3,25 @@
 #include <Python.h>
 #include <pyawaitable.h>
 
-static PyObject* immediate_none(PyObject* self, PyObject* unused) {
-    (void)self;
-    (void)unused;
-    return PyAwaitable_New();
+static int takes_none(Py_ssize_t count) {
+    if (count != 0) {
+        PyErr_Format(PyExc_TypeError, "this function takes no arguments (%zd given)", count);
+    }
+    return count == 0;
 }
 
-static PyObject* immediate_value(PyObject* self, PyObject* unused) {
+static PyObject* immediate_none(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
     (void)self;
-    (void)unused;
+    (void)arguments;
+    return takes_none(count) ? PyAwaitable_New() : NULL;
+}
+
+static PyObject* immediate_value(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
+    (void)self;
+    (void)arguments;
+    if (!takes_none(count)) {
+        return NULL;
+    }
     PyObject* made = PyAwaitable_New();
     PyObject* value = PyLong_FromLong(1000);
     if (made == NULL || value == NULL || PyAwaitable_SetResult(made, value) < 0) {
@@ -33,8 +43,8 @@ static PyObject* pass_through(PyObject* self, PyObject* awaited) {
 }
 
 static PyMethodDef functions[] = {
-    {"immediate_none", immediate_none, METH_NOARGS, NULL},
-    {"immediate_value", immediate_value, METH_NOARGS, NULL},
+    {"immediate_none", (PyCFunction)(void (*)(void))immediate_none, METH_FASTCALL, NULL},
+    {"immediate_value", (PyCFunction)(void (*)(void))immediate_value, METH_FASTCALL, NULL},
     {"pass_through", pass_through, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };

@@ -24,30 +24,41 @@ inline void hand_over(frame& ended) noexcept {
     }
 }
 
-/// Resumes the leaf, and then whichever frame becomes the leaf, until the chain suspends or its root has ended.
+/// Passes the step on to what `leaf` waits for, if there is something. Whether the leaf is to be resumed now.
+inline bool consult_awaited(activation& step, frame& leaf) noexcept {
+    if (leaf.awaiting == nullptr) [[likely]] {
+        return true;
+    }
+    leaf.awaiting->advance(step);
+    return leaf.awaiting == nullptr;
+}
+
+/// When a leaf has been resumed and another has come after it: resumes that, and then whichever frame becomes the leaf,
+/// until the chain suspends or its root has ended. Nothing is sent or thrown in any more.
 /// A loop and not symmetric transfer: not every compiler makes that a tail call, and it is no faster.
-ISTHMUS_NOINLINE inline void drive_on(activation& step, frame* leaf) noexcept {
+ISTHMUS_NOINLINE inline void drive_further(activation& step) noexcept {
+    step.drop_sent();
+    frame* leaf = step.leaf;
     do {
-        if (leaf->awaiting != nullptr) [[unlikely]] {
-            leaf->awaiting->advance(step);
-            if (leaf->awaiting != nullptr) {
-                continue;
-            }
+        if (consult_awaited(step, *leaf)) {
+            leaf->handle().resume();
         }
-        if (step.injected != nullptr && leaf->passes_errors) {
-            leaf->fail(step.take_injected());
-            hand_over(*leaf);
-            continue;
-        }
-        leaf->handle().resume();
-        step.drop_sent();
     } while (step.yielded == nullptr && (leaf = step.leaf) != nullptr);
 }
 
-/// The same, when the first leaf has been resumed and another has come after it.
-ISTHMUS_NOINLINE inline void drive_further(activation& step) noexcept {
-    step.drop_sent();
-    drive_on(step, step.leaf);
+/// The same from the first leaf on, in which something may be thrown.
+ISTHMUS_NOINLINE inline void drive_on(activation& step, frame* leaf) noexcept {
+    do {
+        if (consult_awaited(step, *leaf)) {
+            if (step.injected != nullptr && leaf->passes_errors) {
+                leaf->fail(step.take_injected());
+                hand_over(*leaf);
+            } else {
+                leaf->handle().resume();
+                step.drop_sent();
+            }
+        }
+    } while (step.yielded == nullptr && (leaf = step.leaf) != nullptr);
 }
 
 /// The same, for a step that throws nothing in: most resume the leaf once.

@@ -23,14 +23,15 @@ struct frame_cache {
     static constexpr std::size_t byte_limit = std::size_t{1} << 20; // per thread
 
     block* free[lists] = {};
-    std::size_t bytes = 0;
-    const bool retired = false; ///< stands for the cache of a thread that has none: empty, takes nothing, never written
+    std::size_t bytes; ///< of those
+    const bool retired; ///< stands for the cache of a thread that has none: empty, takes nothing, never written
 
     // Frames whose destruction was put off because destructors were nested too deeply (chain.hpp).
     unsigned teardown_depth = 0;
     frame* teardown_pending = nullptr;
 
-    constexpr explicit frame_cache(bool is_retired = false) noexcept : retired(is_retired) {}
+    constexpr explicit frame_cache(bool is_retired = false) noexcept
+        : bytes(is_retired ? byte_limit : 0), retired(is_retired) {}
     frame_cache(const frame_cache&) = delete;
     frame_cache& operator=(const frame_cache&) = delete;
 
@@ -112,7 +113,7 @@ inline void frame_cache::deallocate(void* memory, std::size_t size) noexcept {
     const std::size_t index = (size - 1) / granule;
     if (ISTHMUS_RECYCLE_FRAMES && index < lists) {
         frame_cache& cache = of_this_thread();
-        if (const std::size_t bytes = cache.bytes + (index + 1) * granule; bytes <= byte_limit && !cache.retired) {
+        if (const std::size_t bytes = cache.bytes + (index + 1) * granule; bytes <= byte_limit) {
             cache.bytes = bytes;
             cache.free[index] = ::new (memory) block{cache.free[index]};
             return;

@@ -113,9 +113,8 @@ public:
     bool await_ready() const noexcept { return Kind == frame_kind::generator && parent == nullptr; }
     void await_suspend(std::coroutine_handle<>) noexcept { attach(); }
     Return await_resume() {
-        // In this order: a child that was refused is somebody else's, perhaps another thread's.
-        if (await_ready() || failure != misuse::none || parent->step().injected != nullptr || child == nullptr ||
-            child->failed) [[unlikely]] {
+        // In this order: a child that has not ended in this chain is somebody else's, perhaps another thread's.
+        if (!ended() || child == nullptr || child->failed) [[unlikely]] {
             return fail();
         }
         auto& done = static_cast<promise_base<Return, Yield, Send>&>(*child);
@@ -171,15 +170,6 @@ private:
     }
 };
 
-struct final_awaiter {
-    bool await_ready() const noexcept { return false; }
-    template <class Promise>
-    void await_suspend(std::coroutine_handle<Promise> ended) noexcept {
-        hand_over(ended.promise());
-    }
-    void await_resume() const noexcept {}
-};
-
 /// After the compiler's error about what cannot be awaited, so that no other comes first.
 struct refused_awaiter : std::suspend_never {
     no_result await_resume() const noexcept { return {}; }
@@ -189,7 +179,12 @@ template <class Return, class Yield, class Send>
 class promise_base : public returning_promise<Return, yielding_promise<Yield, Send>> {
 public:
     std::suspend_always initial_suspend() noexcept { return {}; }
-    final_awaiter final_suspend() noexcept { return {}; }
+    // Not in await_suspend(): g++ takes the handle for that from memory. Whoever is handed the chain comes to it when
+    // this frame has been left.
+    std::suspend_always final_suspend() noexcept {
+        hand_over(*this);
+        return {};
+    }
     void unhandled_exception() noexcept {
         this->make_room(); // a destructor may have thrown after co_return
         this->fail(current_error());

@@ -151,7 +151,6 @@ ISTHMUS_ALWAYS_INLINE inline object adopt(isthmus::detail::resumable<Kind, Retur
                                           interpreter_state& state, PyTypeObject* type,
                                           const coroutine_operations& known, object keep_alive, int policy) {
     using isthmus::detail::frame_access;
-    deferred_references::drain();
     frame* const f = frame_access::get(source);
     if (f != nullptr) {
         if constexpr (std::is_same_v<Yield, object>) {

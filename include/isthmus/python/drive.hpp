@@ -128,6 +128,7 @@ ISTHMUS_NOINLINE inline PySendResult settle_yield(coroutine_object& self, frame&
             step.yielded == &step.none_yielded ? Py_NewRef(Py_None) : self.operations->take_yielded(step.yielded, self);
     } catch (...) {
         set_from_exception(isthmus::detail::current_error(), self.operations->translate);
+        *result = nullptr;
     }
     return *result != nullptr ? PYGEN_NEXT : PYGEN_ERROR;
 }
@@ -149,16 +150,13 @@ ISTHMUS_ALWAYS_INLINE inline PySendResult settle(coroutine_object& self, frame& 
         return settle_yield(self, f, step, result);
     }
     { const isthmus::detail::at_rest at_once{f, step}; }
-    *result = nullptr;
     if (step.yielded == &step.refused) [[unlikely]] {
+        *result = nullptr;
         return settle_refused(step);
     }
-    if (step.yielded != &step.none_yielded) {
-        *result = static_cast<object*>(step.yielded)->release();
-    }
-    if (*result == nullptr) {
-        *result = Py_NewRef(Py_None);
-    }
+    PyObject* const yielded =
+        step.yielded != &step.none_yielded ? static_cast<object*>(step.yielded)->release() : nullptr;
+    *result = yielded != nullptr ? yielded : Py_NewRef(Py_None);
     return PYGEN_NEXT;
 }
 ISTHMUS_ALWAYS_INLINE inline PySendResult settle(coroutine_object& self, frame& f, traced_step& step,
@@ -234,8 +232,8 @@ ISTHMUS_ALWAYS_INLINE inline PySendResult send(PyObject* object_self, PyObject* 
     coroutine_object& self = *coroutine_object::of(object_self);
     const entry entered(self);
     traced_step step;
-    *result = nullptr;
     if (!entered.begin(step)) {
+        *result = nullptr;
         return PYGEN_ERROR;
     }
     frame& f = *self.root;
@@ -243,6 +241,7 @@ ISTHMUS_ALWAYS_INLINE inline PySendResult send(PyObject* object_self, PyObject* 
     if (value != Py_None) {
         if (f.created()) {
             set_misuse(misuse::send_to_unstarted);
+            *result = nullptr;
             return PYGEN_ERROR;
         }
         sent = object::borrow(value);

@@ -102,17 +102,19 @@ public:
         if (several.load(std::memory_order_relaxed) || PyInterpreterState_Head() != PyInterpreterState_Main()) {
             return;
         }
-        queue& head = *current.load(std::memory_order_acquire);
-        node* const added = new (std::nothrow) node{reference, head.load(std::memory_order_relaxed)};
+        node* const added = new (std::nothrow) node{reference, nullptr};
         if (added == nullptr) {
             return;
         }
-        while (!head.compare_exchange_weak(added->next, added, std::memory_order_release, std::memory_order_relaxed)) {}
+        queue& head = *current.load();
+        add(head, added);
+        if (&head == &early && current.load() != &early) [[unlikely]] {
+            move_early();
+        }
     }
-    /// Drops what is queued, in the main interpreter. Needs the GIL. A few relaxed loads when there is nothing.
+    /// Drops what is queued, in the main interpreter. Needs the GIL. Two relaxed loads when there is nothing.
     static void drain() noexcept {
-        if (current.load(std::memory_order_relaxed)->load(std::memory_order_relaxed) != nullptr ||
-            early.load(std::memory_order_relaxed) != nullptr) [[unlikely]] {
+        if (current.load(std::memory_order_relaxed)->load(std::memory_order_relaxed) != nullptr) [[unlikely]] {
             drop_queued();
         }
     }
@@ -121,25 +123,39 @@ public:
         queue* before = &early;
         if (interpreter != PyInterpreterState_Main()) {
             several.store(true, std::memory_order_relaxed);
-        } else if (!current.compare_exchange_strong(before, &shared, std::memory_order_acq_rel) && before != &shared) {
+        } else if (current.compare_exchange_strong(before, &shared)) {
+            move_early();
+        } else if (before != &shared) {
             several.store(true, std::memory_order_relaxed); // Python was finalised, and initialised again
             current.store(&shared, std::memory_order_release);
         }
     }
 
 private:
+    static void add(queue& head, node* added) noexcept {
+        added->next = head.load(std::memory_order_relaxed);
+        while (!head.compare_exchange_weak(added->next, added)) {}
+    }
+    // Called after a change of `current` by whoever makes it, and after an addition by whoever sees that change: one of
+    // them sees what the other did, since all these are in one order.
+    ISTHMUS_COLD static void move_early() noexcept {
+        node* moved = early.exchange(nullptr);
+        while (moved != nullptr) {
+            node* const next = moved->next;
+            add(*current.load(), moved);
+            moved = next;
+        }
+    }
     ISTHMUS_NOINLINE static void drop_queued() noexcept {
         if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
             return;
         }
-        for (queue* const head : {current.load(std::memory_order_relaxed), &early}) {
-            node* queued = head->exchange(nullptr, std::memory_order_acquire);
-            while (queued != nullptr) {
-                node* const next = queued->next;
-                Py_DECREF(queued->reference);
-                delete queued;
-                queued = next;
-            }
+        node* queued = current.load(std::memory_order_acquire)->exchange(nullptr, std::memory_order_acquire);
+        while (queued != nullptr) {
+            node* const next = queued->next;
+            Py_DECREF(queued->reference);
+            delete queued;
+            queued = next;
         }
     }
 
@@ -179,8 +195,8 @@ public:
     explicit operator bool() const noexcept { return pointer_ != nullptr; }
 
     void reset() noexcept {
-        if (PyObject* const old = std::exchange(pointer_, nullptr)) {
-            drop(old);
+        if (pointer_ != nullptr) {
+            drop(std::exchange(pointer_, nullptr));
         }
     }
 

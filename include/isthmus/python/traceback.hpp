@@ -13,9 +13,9 @@
 #include <cstdint>
 #include <cstring>
 #include <exception>
-#include <memory>
 #include <new>
 #include <source_location>
+#include <utility>
 #include <vector>
 
 namespace isthmus::inline v1::py::detail {
@@ -72,7 +72,7 @@ ISTHMUS_COLD inline bool is_in_body(const std::source_location& place, const fra
            isthmus::detail::plain_name(place.function_name()) == isthmus::detail::plain_name(f.where.function_name());
 }
 
-/// Of one step that Python drives.
+/// Of one step that Python drives. Trivially destroyed, so that a step without an error does nothing for it at its end.
 class traceback_recorder final : public isthmus::detail::error_observer {
     struct level {
         const frame* of;
@@ -123,19 +123,27 @@ public:
         set_raised(std::move(made));
     }
 
-private:
-    ISTHMUS_COLD void keep(const std::exception_ptr& error, const frame& at) noexcept {
-        try {
-            if (way_ == nullptr || way_->error != error) {
-                way_ = std::make_unique<way>(error);
-            }
-            way_->levels.push_back({&at, at.where, at.current_line()});
-        } catch (const std::bad_alloc&) { // then it has none
-            way_.reset();
+    void forget() noexcept {
+        if (way_ != nullptr) [[unlikely]] {
+            drop(std::exchange(way_, nullptr));
         }
     }
 
-    std::unique_ptr<way> way_; ///< of the last C++ exception
+private:
+    ISTHMUS_COLD ISTHMUS_NOINLINE static void drop(way* dropped) noexcept { delete dropped; }
+    ISTHMUS_COLD void keep(const std::exception_ptr& error, const frame& at) noexcept {
+        try {
+            if (way_ == nullptr || way_->error != error) {
+                forget();
+                way_ = new way(error);
+            }
+            way_->levels.push_back({&at, at.where, at.current_line()});
+        } catch (const std::bad_alloc&) { // then it has none
+            forget();
+        }
+    }
+
+    way* way_ = nullptr; ///< of the last C++ exception
 };
 
 /// A step that Python drives.
@@ -145,6 +153,7 @@ struct traced_step : activation {
     traceback_recorder traceback;
 
     traced_step() noexcept { observer = &traceback; }
+    ~traced_step() { traceback.forget(); }
     traced_step(const traced_step&) = delete;
     traced_step& operator=(const traced_step&) = delete;
 };
