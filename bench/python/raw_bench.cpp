@@ -31,10 +31,10 @@ bool takes_none(Py_ssize_t count) {
 }
 
 PyObject* immediate_none(PyObject*, PyObject* const*, Py_ssize_t count) {
-    return takes_none(count) ? bound(bench::python::immediate_none()) : nullptr;
+    return takes_none(count) ? py::to_python(bench::python::immediate_none()).release() : nullptr;
 }
 PyObject* immediate_value(PyObject*, PyObject* const*, Py_ssize_t count) {
-    return takes_none(count) ? bound(bench::python::immediate_value()) : nullptr;
+    return takes_none(count) ? py::to_python(bench::python::immediate_value()).release() : nullptr;
 }
 PyObject* awaits_own(PyObject*, PyObject* count) { return bound(bench::python::awaits_own(PyLong_AsLong(count))); }
 PyObject* nested(PyObject*, PyObject* depth) { return bound(bench::python::nested(PyLong_AsLong(depth))); }

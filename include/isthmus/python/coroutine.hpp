@@ -188,7 +188,8 @@ ISTHMUS_ALWAYS_INLINE inline object adopt(isthmus::detail::resumable<Kind, Retur
 /// Needs the GIL. Throws py::error: a TypeError if the coroutine function took a parameter that it does not own, or if
 /// the coroutine is running or awaited, a MemoryError.
 template <class Binding = detail::by_converter, class Return>
-object to_python(coroutine<Return>&& source, object keep_alive = object(), int policy = 0) {
+ISTHMUS_ALWAYS_INLINE inline object to_python(coroutine<Return>&& source, object keep_alive = object(),
+                                              int policy = 0) {
     PyThreadState& thread = detail::this_thread();
     detail::interpreter_state& state = detail::interpreter_state::of(thread);
     object made = detail::adopt(source, state, state.coroutine_type, detail::operations<Return, Binding>,

@@ -72,12 +72,12 @@ Object* allocate(interpreter_state& state, PyTypeObject* type) noexcept {
 }
 
 /// Gives back the memory of a coroutine object, which is not tracked and whose fields are cleared. One whose finalizer
-/// has run keeps the mark of it, and is not used again.
+/// has run keeps the collector's mark of it, and is not used again.
 inline void deallocate_memory(PyObject* self) noexcept {
     PyTypeObject* const type = Py_TYPE(self);
 #if !defined(Py_GIL_DISABLED)
     interpreter_state& state = *coroutine_object::of(self)->state;
-    if (state.alive && state.free_count != std::size(state.free_objects) && !PyObject_GC_IsFinalized(self)) {
+    if (state.alive && state.free_count != std::size(state.free_objects) && coroutine_object::of(self)->more.empty()) {
         state.free_objects[state.free_count++] = self;
         Py_DECREF(type);
         return;

@@ -29,19 +29,27 @@ public:
     extras(const extras&) = delete;
     extras& operator=(const extras&) = delete;
 
+    /// Whether nothing was given to it, and no finalizer has run.
     bool empty() const noexcept { return word_ == 0; }
+    /// The finalizer of the coroutine object runs, which it does once.
+    void note_finalized() noexcept {
+        const field_lock lock;
+        word_ |= finalized_bit;
+    }
     /// Borrowed; null if there is none.
     PyObject* keep_alive() const noexcept {
         const field_lock lock;
-        return apart() ? all().keep_alive : reinterpret_cast<PyObject*>(word_);
+        return apart() ? all().keep_alive : alone();
     }
     void drop_keep_alive() noexcept {
         if (word_ != 0) [[unlikely]] {
             PyObject* before = nullptr;
             {
                 const field_lock lock;
-                before = apart() ? std::exchange(all().keep_alive, nullptr)
-                                 : reinterpret_cast<PyObject*>(std::exchange(word_, 0));
+                before = apart() ? std::exchange(all().keep_alive, nullptr) : alone();
+                if (!apart()) {
+                    word_ &= bits;
+                }
             }
             Py_XDECREF(before);
         }
@@ -81,7 +89,7 @@ public:
 
     int traverse(visitproc visit, void* arg) const noexcept {
         if (!apart()) {
-            Py_VISIT(reinterpret_cast<PyObject*>(word_));
+            Py_VISIT(alone());
             return 0;
         }
         for (const field each : references) {
@@ -98,29 +106,35 @@ public:
 private:
     static constexpr field references[] = {&fields::keep_alive, &fields::name, &fields::qualname, &fields::origin};
 
-    bool apart() const noexcept { return (word_ & 1) != 0; }
-    fields& all() const noexcept { return *reinterpret_cast<fields*>(word_ & ~std::uintptr_t{1}); }
+    static constexpr std::uintptr_t apart_bit = 1;
+    static constexpr std::uintptr_t finalized_bit = 2;
+    static constexpr std::uintptr_t bits = apart_bit | finalized_bit;
+
+    bool apart() const noexcept { return (word_ & apart_bit) != 0; }
+    fields& all() const noexcept { return *reinterpret_cast<fields*>(word_ & ~bits); }
+    /// Unless apart(): the object that is kept alive.
+    PyObject* alone() const noexcept { return reinterpret_cast<PyObject*>(word_ & ~bits); }
     bool make_apart() noexcept {
         if (apart()) {
             return true;
         }
-        auto* const made = new (std::nothrow) fields{.keep_alive = reinterpret_cast<PyObject*>(word_)};
+        auto* const made = new (std::nothrow) fields{.keep_alive = alone()};
         if (made == nullptr) {
             PyErr_NoMemory();
             return false;
         }
-        word_ = reinterpret_cast<std::uintptr_t>(made) | 1;
+        word_ = reinterpret_cast<std::uintptr_t>(made) | apart_bit | (word_ & finalized_bit);
         return true;
     }
     void clear_all() noexcept {
         std::uintptr_t before = 0;
         {
             const field_lock lock;
-            before = std::exchange(word_, 0);
+            before = std::exchange(word_, word_ & finalized_bit);
         }
         extras held(reinterpret_cast<PyObject*>(before));
         if (!held.apart()) {
-            Py_XDECREF(reinterpret_cast<PyObject*>(before));
+            Py_XDECREF(held.alone());
             return;
         }
         const fields dropped = held.all();
@@ -130,7 +144,7 @@ private:
         }
     }
 
-    std::uintptr_t word_; // 0, the object that is kept alive, or `fields` with the low bit set
+    std::uintptr_t word_; // the object that is kept alive, or `fields` with apart_bit; and finalized_bit
 };
 
 } // namespace isthmus::inline v1::py::detail

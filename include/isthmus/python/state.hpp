@@ -32,7 +32,7 @@ namespace isthmus::inline v1::py::detail {
 #define ISTHMUS_CHECKED ""
 #endif
 inline constexpr const char* abi_tag =
-    "isthmus.v1.layout7." ISTHMUS_STANDARD_LIBRARY ".cxxabi" ISTHMUS_TO_TEXT(__GXX_ABI_VERSION) ISTHMUS_CHECKED;
+    "isthmus.v1.layout8." ISTHMUS_STANDARD_LIBRARY ".cxxabi" ISTHMUS_TO_TEXT(__GXX_ABI_VERSION) ISTHMUS_CHECKED;
 
 /// The state of this thread, which must hold the GIL.
 inline PyThreadState& this_thread() noexcept {

@@ -44,6 +44,7 @@ ISTHMUS_COLD inline void warn_never_awaited(PyObject* self) noexcept {
 /// PEP 442: a suspended one that dies is closed, and a coroutine that never started warns (11.1, 11.9, 12.1, 12.3,
 /// 12.4).
 inline void finalize(PyObject* self) noexcept {
+    coroutine_object::of(self)->more.note_finalized();
     const frame* const root = coroutine_object::of(self)->root;
     if (root == nullptr) {
         return;
