@@ -81,7 +81,8 @@ template <class... Types>
 class alternatives {
 public:
     template <std::size_t I, class... Args>
-    explicit alternatives(std::in_place_index_t<I> index, Args&&... args) : value_(index, std::forward<Args>(args)...) {}
+    explicit alternatives(std::in_place_index_t<I> index, Args&&... args)
+        : value_(index, std::forward<Args>(args)...) {}
     // User-provided, so that a small one is returned in memory: packed into a register it is written in pieces and read
     // as a whole, which stalls for longer than a resume takes.
     alternatives(alternatives&& other) noexcept(std::is_nothrow_move_constructible_v<std::variant<Types...>>)

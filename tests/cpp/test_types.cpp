@@ -274,6 +274,38 @@ TEST(Types, Booleans) {
     EXPECT_FALSE(c.send(true).returned());
 }
 
+// What fits into a register is returned in one; other steps are as movable as what they hold.
+static_assert(std::is_trivially_copyable_v<isthmus::step<int, void>>);
+static_assert(std::is_trivially_copyable_v<isthmus::step<int&, double>>);
+static_assert(!std::is_trivially_copyable_v<isthmus::step<int, std::string>>);
+static_assert(!std::is_copy_constructible_v<isthmus::step<int, std::unique_ptr<int>>>);
+
+enum class colour : unsigned char { red, green };
+coroutine<double, colour, float> small_values() {
+    float sum = 0;
+    for (const colour each : {colour::red, colour::green}) {
+        sum += co_yield each;
+    }
+    co_return sum;
+}
+
+TEST(Types, SmallValues) {
+    auto c = small_values();
+    auto step = c.send();
+    EXPECT_EQ(step.yielded(), colour::red);
+    EXPECT_THROW(step.returned(), isthmus::bad_step_access);
+    step.yielded() = colour::green;
+    const auto copy = step;
+    EXPECT_EQ(copy.yielded(), colour::green);
+    step = c.send(0.5F);
+    EXPECT_EQ(std::move(step).yielded(), colour::green);
+    step = c.send(1.5F);
+    EXPECT_TRUE(step.done());
+    EXPECT_EQ(step.returned(), 2.0);
+    EXPECT_THROW(step.yielded(), isthmus::bad_step_access);
+    EXPECT_EQ(copy.yielded(), colour::green);
+}
+
 using large_array = std::array<int, 1000>;
 coroutine<large_array, large_array, large_array> large() {
     large_array sent = co_yield large_array{1};

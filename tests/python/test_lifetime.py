@@ -698,7 +698,7 @@ def test_an_object_that_dies_elsewhere_is_dropped_later(drop: Callable[[Any], No
     for _ in range(1000):
         drop(thing)
     assert sys.getrefcount(thing) == before + 1000
-    # Every entry drops them: making a coroutine, and each step of one, of whatever module it is.
+    # Each step of a coroutine drops them, of whatever module it is.
     coroutine = raw_lifetime.hold(1, Iterator(1))
     drop(thing)
     coroutine.send(None)
@@ -1064,6 +1064,18 @@ raw_lifetime.keep_object(raw.value)
 del c
 raw_lifetime.keep_coroutine(Recorder(1))
 raw_lifetime.keep_coroutine(raw.pass_through(native.yields([1])))
+""")
+
+
+def test_what_died_before_a_modules_first_coroutine_is_dropped_later() -> None:
+    """Until then the module has a queue of its own."""
+    at_exit("""
+thing = [1]
+before = sys.getrefcount(thing)
+raw_lifetime.drop_elsewhere(thing)
+assert sys.getrefcount(thing) == before + 1
+raw_lifetime.hold(1, 2).close()
+assert sys.getrefcount(thing) == before
 """)
 
 

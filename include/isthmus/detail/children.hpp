@@ -76,10 +76,7 @@ private:
         }
     }
 
-    bool outlasts() noexcept {
-        delegate* const waits_for = awaited();
-        return waits_for != nullptr && waits_for->outlasts();
-    }
+    bool outlasts() noexcept { return outlasted_by(awaited()); }
     /// Lets what it waits for share the frames of its parent.
     void keep(const std::shared_ptr<void>& frames) noexcept {
         using owner = std::shared_ptr<void>;

@@ -70,7 +70,7 @@ inline std::exception_ptr close_below(frame& root, frame* level) noexcept {
 inline void throw_step(frame& f, activation& step, driver_traits driver, const std::exception_ptr& error) noexcept {
     step.injected = &error;
     frame* const leaf = join_step(f, step, driver);
-    if (!is_generator_exit(error) || (leaf->awaiting != nullptr && leaf->awaiting->outlasts())) {
+    if (!is_generator_exit(error) || outlasted_by(leaf->awaiting)) {
         if (leaf->awaiting == nullptr && !leaf->passes_errors) { // otherwise that decides what becomes of it
             leaf->tell_arrival(error);
         }

@@ -131,10 +131,7 @@ private:
         return nullptr;
     }
 
-    bool outlasts() noexcept override {
-        delegate* const end = end_of_awaited();
-        return end != nullptr && end->outlasts();
-    }
+    bool outlasts() noexcept override { return outlasted_by(end_of_awaited()); }
     void keep(left_frames frames) noexcept override {
         if (delegate* const end = end_of_awaited()) { // always, since that outlasts()
             end->keep(frames);

@@ -131,6 +131,9 @@ protected:
     bool finish(std::exception_ptr& error) noexcept;
 };
 
+/// delegate::outlasts(), of what may be null: then nothing is awaited.
+inline bool outlasted_by(delegate* awaited) noexcept { return awaited != nullptr && awaited->outlasts(); }
+
 /// What a frame is linked to, as it was when it was looked at.
 class chain_link {
 public:

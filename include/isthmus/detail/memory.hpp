@@ -23,7 +23,7 @@ struct frame_cache {
     static constexpr std::size_t byte_limit = std::size_t{1} << 20; // per thread
 
     block* free[lists] = {};
-    std::size_t bytes; ///< of those
+    std::size_t bytes;  ///< of those
     const bool retired; ///< stands for the cache of a thread that has none: empty, takes nothing, never written
 
     // Frames whose destruction was put off because destructors were nested too deeply (chain.hpp).

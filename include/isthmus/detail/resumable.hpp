@@ -72,9 +72,7 @@ public:
 
     /// Resumes the coroutine: its co_yield becomes `value`. Otherwise as send(). Throws send_to_unstarted if it has
     /// not started, unless `value` is Send's empty value (2.2).
-    ISTHMUS_ALWAYS_INLINE step_type send(sendable<Send> value) {
-        return drive<step_type, true>(std::addressof(value));
-    }
+    ISTHMUS_ALWAYS_INLINE step_type send(sendable<Send> value) { return drive<step_type, true>(std::addressof(value)); }
 
     /// Raises `error` where the coroutine is suspended: in the innermost one it awaits, except a generator_exit, which
     /// closes those and is raised here (5.19, 5.23). One that has not started ends at once, with this error (5.8).

@@ -211,7 +211,8 @@ public:
     bool begin(activation& step) const noexcept {
         const coroutine_object& self = *coroutine_object::of(self_.held);
         frame* root = nullptr;
-        const misuse refused = granted() ? isthmus::detail::begin(self.root, step, traced_step::driver, root) : misuse::already_executing;
+        const misuse refused =
+            granted() ? isthmus::detail::begin(self.root, step, traced_step::driver, root) : misuse::already_executing;
         if (refused != misuse::none) [[unlikely]] {
             set_misuse(refused, self.operations->kind);
         }

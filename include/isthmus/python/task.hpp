@@ -69,8 +69,7 @@ private:
         return error;
     }
     bool outlasts() noexcept override {
-        isthmus::detail::delegate* const end = isthmus::detail::frame_access::awaited(body_);
-        return end != nullptr && end->outlasts();
+        return isthmus::detail::outlasted_by(isthmus::detail::frame_access::awaited(body_));
     }
     void keep(isthmus::detail::left_frames frames) noexcept override {
         isthmus::detail::frame_access::awaited(body_)->keep(frames);

@@ -73,7 +73,7 @@ struct left_behind {
 /// Leaves the frames of `self` to what they wait for, if that outlasts it. It drops them on any thread, as an object.
 inline bool leave_behind(const coroutine_object& self, frame& root) noexcept {
     isthmus::detail::delegate* const awaited = isthmus::detail::awaited_at_end(root);
-    if (awaited == nullptr || !awaited->outlasts()) {
+    if (!isthmus::detail::outlasted_by(awaited)) {
         return false;
     }
     if (root.attached()) {
