@@ -306,6 +306,62 @@ TEST(Types, SmallValues) {
     EXPECT_EQ(copy.yielded(), colour::green);
 }
 
+/// As small as an int, and moved alone, as handles are.
+struct moved_alone {
+    int value;
+    explicit moved_alone(int of) noexcept : value(of) {}
+    moved_alone(moved_alone&&) = default;
+    moved_alone& operator=(moved_alone&&) = default;
+    moved_alone(const moved_alone&) = delete;
+    moved_alone& operator=(const moved_alone&) = delete;
+};
+static_assert(std::is_trivially_copyable_v<moved_alone>);
+
+isthmus::generator<moved_alone> moved_ones() { co_yield moved_alone(4); }
+
+TEST(Types, SmallValuesThatAreMovedAlone) {
+    auto g = moved_ones();
+    EXPECT_EQ(g.send().yielded().value, 4);
+    EXPECT_TRUE(g.send().done());
+}
+
+/// Its empty value cannot be made.
+struct never_empty {
+    int value;
+};
+
+} // namespace
+} // namespace test_types
+
+template <>
+struct isthmus::empty_value<test_types::never_empty> {
+    static constexpr bool exists = true;
+    static test_types::never_empty make() { throw test::boom("no empty value"); }
+    static bool test(const test_types::never_empty&) noexcept { return false; }
+};
+
+namespace test_types {
+namespace {
+
+coroutine<> yields_none() { co_yield isthmus::none(); }
+coroutine<void, never_empty> cannot_pass_on_none() { co_await yields_none(); }
+
+TEST(Types, WhenTheEmptyValueThrowsItStaysSuspended) {
+    auto c = cannot_pass_on_none();
+    EXPECT_ERROR(c.send(), boom, "no empty value");
+    EXPECT_EQ(c.state(), isthmus::coroutine_state::suspended);
+    EXPECT_EQ(c.close(), std::nullopt);
+}
+
+coroutine<void, int, std::optional<int>&> takes_a_reference() { co_yield 1; }
+
+TEST(Types, Clause_2_2_AReferenceHasNoEmptyValue) {
+    auto c = takes_a_reference();
+    std::optional<int> nothing;
+    EXPECT_ERROR(c.send(nothing), isthmus::send_to_unstarted, test::unstarted);
+    EXPECT_EQ(c.send().yielded(), 1);
+}
+
 using large_array = std::array<int, 1000>;
 coroutine<large_array, large_array, large_array> large() {
     large_array sent = co_yield large_array{1};

@@ -294,6 +294,23 @@ isthmus::coroutine<int> make_started_plain(int from) {
 }
 isthmus::any_coroutine<int, object, object> make_empty() { return {}; }
 
+py::coroutine<object> awaits_after_its_exit(object awaited) {
+    try {
+        co_yield object::make_none();
+    } catch (const isthmus::generator_exit&) { // what is awaited now is no handler's
+    }
+    co_return co_await py::await(std::move(awaited));
+}
+
+/// Drives what it has awaited, and what would not be closed, by itself.
+py::coroutine<object> drives_what_was_not_closed(object awaited) {
+    auto stubborn = awaits_after_its_exit(std::move(awaited));
+    try {
+        co_await stubborn;
+    } catch (const isthmus::ignored_generator_exit&) {}
+    co_return stubborn.send().returned();
+}
+
 PyMethodDef functions[] = {
     raw::def<make_ticker>("make_ticker"),
     raw::def<make_nominal>("make_nominal"),
@@ -318,6 +335,7 @@ PyMethodDef functions[] = {
     raw::def<empty>("empty"),
     raw::def<await_empty>("await_empty"),
     raw::def<without_gil>("without_gil"),
+    raw::def<drives_what_was_not_closed>("drives_what_was_not_closed"),
     {nullptr, nullptr, 0, nullptr},
 };
 

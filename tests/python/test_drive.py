@@ -25,6 +25,7 @@ from support import (
     collect,
     comparable,
     do_await,
+    do_raise,
     do_return,
     do_yield,
     functions_in,
@@ -364,3 +365,12 @@ def test_random_programs(drive: Any, monkeypatch: pytest.MonkeyPatch) -> None:
             got = [comparable(r) for r in drive(native.script(program), steps)]
             assert got == [comparable(r) for r in expected(native.script(program), steps)], f"seed {seed}"
         support.collect()
+
+
+def test_6_5_what_was_not_closed_is_driven_by_cpp() -> None:
+    """It awaits one of our objects by then, whose error needs no step of Python's to come from."""
+    inner = raw_protocol.pass_through(native.script([do_yield(1), do_raise(Boom("in the end"))]))
+    coroutine = raw_drive.drives_what_was_not_closed(inner)
+    assert coroutine.send(None) is None
+    with pytest.raises(Boom, match="in the end"):
+        coroutine.close()

@@ -27,8 +27,16 @@ inline bool passes_errors(const frame& f) noexcept {
 }
 
 inline std::exception_ptr native_link::take_closed_child(frame& closed, activation& step) noexcept {
-    if (step.yielded != nullptr) {
-        const at_rest guard{closed, step}; // it stays suspended, detached
+    if (step.yielded != nullptr) { // it stays suspended, detached; whoever drives it next may be no Python
+        bool abandoned = false;
+        {
+            const chain_lock lock;
+            abandoned = bring_to_rest(closed, step);
+            split(closed);
+        }
+        if (abandoned) {
+            discard(&closed);
+        }
         return make_misuse(misuse::ignored_generator_exit, closed.kind);
     }
     std::exception_ptr error = closed.take_error();

@@ -175,7 +175,7 @@ ISTHMUS_NOINLINE Result resumable<Kind, Return, Yield, Send>::drive_slowly(senda
         return end_of_step<Result>::refuse_send(refused);
     }
     if (f->created()) {
-        if (WithValue && !is_empty(*value)) [[unlikely]] { // 2.2
+        if (WithValue && !(empty_value<Send>::exists && is_empty(*value))) [[unlikely]] { // 2.2
             return end_of_step<Result>::refuse(misuse::send_to_unstarted);
         }
         step.sent = nullptr;

@@ -19,9 +19,12 @@ struct step_result {
         return step.yielded != nullptr ? settle_yield(f, step) : ended(f);
     }
     static Result settle_yield(frame& f, activation& step) {
-        if constexpr (std::is_trivially_copyable_v<Result>) { // no register has to be saved for it
-            const Result result = yielded(step);
-            return bring_to_rest(f, step) ? discard_after(f, result) : result;
+        if constexpr (std::is_trivially_copyable_v<Result> && noexcept(yielded(step))) { // saves no register for it
+            Result result = yielded(step);
+            if (bring_to_rest(f, step)) [[unlikely]] {
+                return discard_after(f, std::move(result));
+            }
+            return result;
         } else {
             const at_rest guard{f, step};
             return yielded(step);
@@ -84,7 +87,16 @@ private:
         return Result(std::in_place_index<1>, std::move(ended.value()));
     }
 
-    static Result yielded(activation& step) {
+    static constexpr bool yields_without_throwing() noexcept {
+        if constexpr (is_none<Yield> || std::is_reference_v<Yield>) {
+            return true;
+        } else if constexpr (empty_value<Yield>::exists) {
+            return std::is_nothrow_constructible_v<stored<Yield>, Yield&&> && noexcept(empty_value<Yield>::make());
+        } else {
+            return std::is_nothrow_constructible_v<stored<Yield>, Yield&&>;
+        }
+    }
+    static Result yielded(activation& step) noexcept(yields_without_throwing()) {
         if constexpr (is_none<Yield>) {
             return Result(std::in_place_index<0>);
         } else {

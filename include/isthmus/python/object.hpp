@@ -167,8 +167,8 @@ private:
 } // namespace detail
 
 /// An owning reference, or null. Copying, and all that uses the object, needs the GIL, which ISTHMUS_CHECK_GIL checks;
-/// moving and destroying do not: without an attached thread state the reference is queued, and dropped when the
-/// interpreter next enters Isthmus.
+/// moving and destroying do not: without an attached thread state the reference is queued, and dropped at the next
+/// step of any coroutine object.
 class object {
 public:
     object() noexcept = default;
