@@ -18,25 +18,26 @@ class fake_reactor final : public isthmus::reactor {
 public:
     clock::time_point now() const override { return now_; }
     void wake_at(clock::time_point when, isthmus::registration& timer, isthmus::waker wake) override {
-        timers_.emplace(std::pair(when, &timer), std::move(wake));
+        timers_.emplace(when, std::pair(&timer, std::move(wake)));
         timer.attach(*this);
     }
     void forget(isthmus::registration& dropped) noexcept override {
-        std::erase_if(timers_, [&](const auto& each) { return each.first.second == &dropped; });
+        std::erase_if(timers_, [&](const auto& each) { return each.second.first == &dropped; });
     }
     void advance(clock::duration time) {
         now_ += time;
-        while (!timers_.empty() && timers_.begin()->first.first <= now_) {
+        while (!timers_.empty() && timers_.begin()->first <= now_) {
             auto first = timers_.extract(timers_.begin());
-            first.key().second->detach();
-            first.mapped()();
+            first.mapped().first->detach();
+            first.mapped().second();
         }
     }
     std::size_t timers() const noexcept { return timers_.size(); }
 
 private:
     clock::time_point now_{};
-    std::map<std::pair<clock::time_point, isthmus::registration*>, isthmus::waker> timers_;
+    // Equal times in the order in which they were set.
+    std::multimap<clock::time_point, std::pair<isthmus::registration*, isthmus::waker>> timers_;
 };
 
 /// Counts the wakes of the turn that is waited for.
