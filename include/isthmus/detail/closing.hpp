@@ -28,6 +28,7 @@ inline bool passes_errors(const frame& f) noexcept {
 
 inline std::exception_ptr native_link::take_closed_child(frame& closed, activation& step) noexcept {
     if (step.yielded != nullptr) { // it stays suspended, detached; whoever drives it next may be no Python
+        std::exception_ptr refused = make_misuse(misuse::ignored_generator_exit, closed.kind);
         bool abandoned = false;
         {
             const chain_lock lock;
@@ -37,7 +38,7 @@ inline std::exception_ptr native_link::take_closed_child(frame& closed, activati
         if (abandoned) {
             discard(&closed);
         }
-        return make_misuse(misuse::ignored_generator_exit, closed.kind);
+        return refused;
     }
     std::exception_ptr error = closed.take_error();
     destroy(closed);
