@@ -22,7 +22,8 @@
 #endif
 
 // Whether an expression with two co_yields (or co_awaits) makes both awaiters before the first suspends, and takes both
-// results after the second: g++ does, up to 16 at least.
+// results after the second: g++ does, up to 16 at least. The awaiter of co_yield differs by it, so that object files of
+// g++ and of clang must not be linked into one program.
 #if defined(__GNUC__) && !defined(__clang__)
 #define ISTHMUS_AWAITERS_COME_EARLY 1
 #else
