@@ -21,15 +21,6 @@
 #define ISTHMUS_COLD
 #endif
 
-// Whether an expression with two co_yields (or co_awaits) makes both awaiters before the first suspends, and takes both
-// results after the second: g++ does, up to 16 at least. The awaiter of co_yield differs by it, so that object files of
-// g++ and of clang must not be linked into one program.
-#if defined(__GNUC__) && !defined(__clang__)
-#define ISTHMUS_AWAITERS_COME_EARLY 1
-#else
-#define ISTHMUS_AWAITERS_COME_EARLY 0
-#endif
-
 // Recycled frames would hide a use-after-free from AddressSanitizer, so it sees every allocation.
 // A program may define ISTHMUS_RECYCLE_FRAMES itself.
 #if !defined(ISTHMUS_RECYCLE_FRAMES)

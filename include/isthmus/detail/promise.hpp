@@ -202,18 +202,18 @@ public:
     template <class T>
         requires std::is_convertible_v<T&&, std::conditional_t<std::is_void_v<Yield>, none, Yield>>
     auto yield_value(nothrow_awaitable<T>&& from, std::uint32_t at = __builtin_LINE()) {
-        using awaiter = nothrow_yield_awaiter<Send>;
         this->line = at;
         this->make_room();
         if constexpr (is_none<Yield>) {
-            return awaiter(*this, this->none_to_yield());
+            this->require_none_accepted();
+            return nothrow_yield_awaiter<Send, yielded_none>(*this);
         } else if constexpr (std::is_reference_v<Yield>) {
             static_assert(std::is_convertible_v<T&&, stored<Yield>>,
                           "isthmus: co_yield nothrow(x) needs an lvalue here");
             const stored<Yield> referent = from.get(); // a base of it perhaps, at another address
-            return awaiter(*this, std::addressof(referent.get()));
+            return nothrow_yield_awaiter<Send, yielded_elsewhere>(*this, std::addressof(referent.get()));
         } else {
-            return yield_copy<Yield, awaiter>(*this, from.get());
+            return nothrow_yield_awaiter<Send, yielded_here<Yield>>(*this, from.get());
         }
     }
     /// `co_yield with_error(...)`: the frame ends here.

@@ -88,7 +88,7 @@ private:
     }
 
     static constexpr bool yields_without_throwing() noexcept {
-        if constexpr (is_none<Yield> || std::is_reference_v<Yield>) {
+        if constexpr (is_none<Yield>) {
             return true;
         } else if constexpr (empty_value<Yield>::exists) {
             return std::is_nothrow_constructible_v<stored<Yield>, Yield&&> && noexcept(empty_value<Yield>::make());

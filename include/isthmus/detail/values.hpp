@@ -13,30 +13,36 @@
 
 namespace isthmus::inline v1::detail {
 
-/// `co_yield`: suspends the whole chain, and becomes what the driver sends. What is yielded outlives the suspension: a
-/// temporary of the co_yield expression, or a referent.
-template <class Send>
+/// What a co_yield gives: an object that outlives the suspension, as a temporary of the co_yield expression does.
+struct yielded_elsewhere {
+    const void* value;
+    const void* place(activation&) const noexcept { return value; }
+};
+/// An object of its own, so that the driver can move it out.
+template <class Yield>
+struct yielded_here {
+    std::remove_cv_t<Yield> value;
+    const void* place(activation&) const noexcept { return std::addressof(value); }
+};
+struct yielded_none {
+    static const void* place(activation& step) noexcept { return &step.none_yielded; }
+};
+
+/// `co_yield`: suspends the whole chain, and becomes what the driver sends.
+// g++ makes all awaiters of an expression before the first suspends, and takes all results after the last: so what is
+// given is kept until await_suspend(), and what was sent is there for one alone.
+template <class Send, class Given>
 class yield_awaiter {
 public:
-    yield_awaiter(frame& yielding, const void* value) noexcept
-        : frame_(&yielding)
-#if ISTHMUS_AWAITERS_COME_EARLY
-          ,
-          value_(value) {
-    }
-#else
-    {
-        give(value);
-    }
-#endif
+    template <class... Args>
+    explicit yield_awaiter(frame& yielding, Args&&... args) : frame_(&yielding), given_{std::forward<Args>(args)...} {}
     yield_awaiter(const yield_awaiter&) = delete;
     yield_awaiter& operator=(const yield_awaiter&) = delete;
 
     bool await_ready() const noexcept { return false; }
     void await_suspend(std::coroutine_handle<>) const noexcept {
-#if ISTHMUS_AWAITERS_COME_EARLY
-        give(value_);
-#endif
+        activation& step = frame_->step();
+        step.yielded = const_cast<void*>(given_.place(step));
     }
 
     Send await_resume() {
@@ -49,7 +55,7 @@ public:
         } else if constexpr (is_none<Send>) {
             return {};
         } else {
-            return take(ISTHMUS_AWAITERS_COME_EARLY ? std::exchange(step.sent, nullptr) : step.sent);
+            return take(std::exchange(step.sent, nullptr));
         }
     }
 
@@ -57,7 +63,6 @@ protected:
     frame& yielding() const noexcept { return *frame_; }
 
 private:
-    void give(const void* value) const noexcept { frame_->step().yielded = const_cast<void*>(value); }
     Send take(void* sent) const
         requires(!is_none<Send>)
     {
@@ -77,39 +82,22 @@ private:
     }
 
     frame* frame_;
-#if ISTHMUS_AWAITERS_COME_EARLY
-    const void* value_;
-#endif
-};
-
-template <class Yield>
-struct copied {
-    std::remove_cv_t<Yield> value;
-};
-
-/// Yields an object of its own, so that the driver can move it out.
-template <class Yield, class Awaiter>
-class yield_copy final : copied<Yield>, public Awaiter { // in this order: making the copy may throw
-public:
-    template <class Source>
-    yield_copy(frame& yielding, Source&& source)
-        : copied<Yield>{static_cast<std::remove_cv_t<Yield>>(std::forward<Source>(source))},
-          Awaiter(yielding, std::addressof(this->value)) {}
+    [[no_unique_address]] Given given_;
 };
 
 /// Yields in nothrow(): an error that is thrown in ends the frame, and does not resume it.
-template <class Send>
-class nothrow_yield_awaiter : public yield_awaiter<Send> {
+template <class Send, class Given>
+class nothrow_yield_awaiter : public yield_awaiter<Send, Given> {
 public:
-    using yield_awaiter<Send>::yield_awaiter;
+    using yield_awaiter<Send, Given>::yield_awaiter;
 
     void await_suspend(std::coroutine_handle<> handle) const noexcept {
         this->yielding().passes_errors = true;
-        yield_awaiter<Send>::await_suspend(handle);
+        yield_awaiter<Send, Given>::await_suspend(handle);
     }
     Send await_resume() {
         this->yielding().passes_errors = false;
-        return yield_awaiter<Send>::await_resume();
+        return yield_awaiter<Send, Given>::await_resume();
     }
 };
 
@@ -136,19 +124,30 @@ class yielding_promise : public noted_frame<Yield> {
 public:
     using noted_frame<Yield>::noted_frame;
 
-    yield_awaiter<Send> yield_value(Yield&& value, std::uint32_t at = __builtin_LINE()) noexcept {
+    yield_awaiter<Send, yielded_elsewhere> yield_value(Yield&& value, std::uint32_t at = __builtin_LINE()) noexcept {
         this->line = at;
-        return yield_awaiter<Send>(*this, std::addressof(value));
+        return yield_awaiter<Send, yielded_elsewhere>(*this, std::addressof(value));
     }
     auto yield_value(const Yield& value, std::uint32_t at = __builtin_LINE())
         requires std::is_copy_constructible_v<Yield>
     {
         this->line = at;
         if constexpr (std::is_trivially_copyable_v<Yield>) { // moving it out would not change it
-            return yield_awaiter<Send>(*this, std::addressof(value));
+            return yield_awaiter<Send, yielded_elsewhere>(*this, std::addressof(value));
         } else {
-            return yield_copy<Yield, yield_awaiter<Send>>(*this, value);
+            return yield_awaiter<Send, yielded_here<Yield>>(*this, value);
         }
+    }
+};
+template <class Yield, class Send>
+    requires(fits_register<Yield> && !is_none<Yield>)
+class yielding_promise<Yield, Send> : public noted_frame<Yield> {
+public:
+    using noted_frame<Yield>::noted_frame;
+
+    yield_awaiter<Send, yielded_here<Yield>> yield_value(Yield value, std::uint32_t at = __builtin_LINE()) noexcept {
+        this->line = at;
+        return yield_awaiter<Send, yielded_here<Yield>>(*this, std::move(value));
     }
 };
 template <class Yield, class Send>
@@ -156,9 +155,9 @@ class yielding_promise<Yield&, Send> : public noted_frame<Yield&> {
 public:
     using noted_frame<Yield&>::noted_frame;
 
-    yield_awaiter<Send> yield_value(Yield& value, std::uint32_t at = __builtin_LINE()) noexcept {
+    yield_awaiter<Send, yielded_elsewhere> yield_value(Yield& value, std::uint32_t at = __builtin_LINE()) noexcept {
         this->line = at;
-        return yield_awaiter<Send>(*this, std::addressof(value));
+        return yield_awaiter<Send, yielded_elsewhere>(*this, std::addressof(value));
     }
 };
 template <class Yield, class Send>
@@ -167,17 +166,17 @@ class yielding_promise<Yield, Send> : public noted_frame<Yield> {
 public:
     using noted_frame<Yield>::noted_frame;
 
-    yield_awaiter<Send> yield_value(none, std::uint32_t at = __builtin_LINE()) {
+    yield_awaiter<Send, yielded_none> yield_value(none, std::uint32_t at = __builtin_LINE()) {
         this->line = at;
-        return yield_awaiter<Send>(*this, none_to_yield());
+        require_none_accepted();
+        return yield_awaiter<Send, yielded_none>(*this);
     }
 
 protected:
-    const none* none_to_yield() {
+    void require_none_accepted() const {
         if (!this->link().driver().accepts_none) [[unlikely]] {
             throw unexpected_yield();
         }
-        return &this->step().none_yielded;
     }
 };
 

@@ -46,8 +46,10 @@ public:
             PyObject* before = nullptr;
             {
                 const field_lock lock;
-                before = apart() ? std::exchange(all().keep_alive, nullptr) : alone();
-                if (!apart()) {
+                if (apart()) {
+                    before = std::exchange(all().keep_alive, nullptr);
+                } else {
+                    before = alone();
                     word_ &= bits;
                 }
             }
