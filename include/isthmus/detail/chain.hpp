@@ -30,7 +30,7 @@ inline bool consult_awaited(activation& step, frame& leaf) noexcept {
         return true;
     }
     leaf.awaiting->advance(step);
-    return leaf.awaiting == nullptr;
+    return step.leaf == &leaf && leaf.awaiting == nullptr; // in this order: an error may have ended the leaf
 }
 
 /// When a leaf has been resumed and another has come after it: resumes that, and then whichever frame becomes the leaf,
@@ -197,12 +197,25 @@ ISTHMUS_ALWAYS_INLINE inline void native_link::attach() noexcept {
     }
 }
 
-/// The child is not in this chain: it is gone, or somebody else drives or awaits it, or it is at rest (7.9).
+/// `ended`, the child, has ended in an error, which passes through `parent`, and through those above that let it.
+inline void native_link::pass_error(frame& ended) noexcept {
+    frame* from = &ended;
+    native_link* link = this;
+    do {
+        frame& awaiter = *link->parent;
+        awaiter.fail(from->take_error());
+        destroy_finished(*from);
+        hand_over(awaiter);
+        from = &awaiter;
+        link = from->up;
+    } while (link != nullptr && link->ended() && link->told == ends::errors);
+}
+
+/// The child is not in this chain, unless it has ended and is told of: it is gone, or somebody else drives or awaits
+/// it, or it is at rest (7.9).
 inline void native_link::advance_child(activation& step) noexcept {
-    if (ended()) { // and told of it: in an error, which passes through
-        std::exception_ptr error = child->take_error();
-        destroy_finished(*child);
-        finish(error);
+    if (ended()) {
+        pass_error(*child);
         return;
     }
     bool is_gone = false;

@@ -232,12 +232,12 @@ public:
     }
     /// Null if there is none.
     std::exception_ptr take_error() noexcept {
-        std::exception_ptr taken;
-        if (failed) {
-            taken.swap(error);
-            std::destroy_at(&error);
-            failed = false;
+        if (!failed) {
+            return nullptr;
         }
+        failed = false;
+        std::exception_ptr taken(std::move(error));
+        std::destroy_at(&error);
         return taken;
     }
     /// Where it is: the line of the co_await or co_yield that it came to last, that of the function if there is none.
@@ -307,6 +307,7 @@ struct native_link : delegate {
 
 private:
     void advance_child(activation& step) noexcept;
+    void pass_error(frame& ended) noexcept;
     std::exception_ptr close_child() noexcept;
     void destroy_child() noexcept;
     std::exception_ptr take_closed_child(frame& closed, activation& step) noexcept;
