@@ -140,7 +140,7 @@ public:
     }
 };
 template <class Yield, class Send>
-    requires(fits_register<Yield> && !is_none<Yield>)
+    requires(!is_none<Yield> && fits_register<Yield>)
 class yielding_promise<Yield, Send> : public noted_frame<Yield> {
 public:
     using noted_frame<Yield>::noted_frame;
