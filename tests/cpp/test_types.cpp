@@ -325,6 +325,28 @@ TEST(Types, SmallValuesThatAreMovedAlone) {
     EXPECT_TRUE(g.send().done());
 }
 
+/// It is copied only on request.
+struct copied_explicitly {
+    int value = 1;
+    copied_explicitly() = default;
+    explicit copied_explicitly(const copied_explicitly&) = default;
+};
+isthmus::generator<copied_explicitly> explicit_copies() {
+    const copied_explicitly one;
+    co_yield one;
+}
+isthmus::generator<int> narrowed() {
+    const long value = 3;
+    co_yield isthmus::nothrow(value);
+}
+TEST(Types, ACoYieldConvertsAsItsTypeAllows) {
+    auto copies = explicit_copies();
+    const auto yields_copy = copies.send();
+    EXPECT_TRUE(!yields_copy.done());
+    auto n = narrowed();
+    EXPECT_EQ(n.send().yielded(), 3);
+}
+
 /// Its empty value cannot be made.
 struct never_empty {
     int value;

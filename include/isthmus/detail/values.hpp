@@ -21,6 +21,9 @@ struct yielded_elsewhere {
 /// An object of its own, so that the driver can move it out.
 template <class Yield>
 struct yielded_here {
+    template <class Source>
+    explicit yielded_here(Source&& source)
+        : value(static_cast<std::remove_cv_t<Yield>>(std::forward<Source>(source))) {}
     std::remove_cv_t<Yield> value;
     const void* place(activation&) const noexcept { return std::addressof(value); }
 };
@@ -140,7 +143,7 @@ public:
     }
 };
 template <class Yield, class Send>
-    requires(!is_none<Yield> && fits_register<Yield>)
+    requires(!is_none<Yield> && fits_register<Yield> && std::is_convertible_v<const Yield&, Yield>)
 class yielding_promise<Yield, Send> : public noted_frame<Yield> {
 public:
     using noted_frame<Yield>::noted_frame;
