@@ -197,9 +197,9 @@ ISTHMUS_ALWAYS_INLINE inline void native_link::attach() noexcept {
     }
 }
 
-/// `ended`, the child, has ended in an error, which passes through `parent`, and through those above that let it.
-inline void native_link::pass_error(frame& ended) noexcept {
-    frame* from = &ended;
+/// The child has ended in an error, which passes through `parent`, and through those above that let it.
+inline void native_link::pass_error() noexcept {
+    frame* from = child;
     native_link* link = this;
     do {
         frame& awaiter = *link->parent;
@@ -208,14 +208,14 @@ inline void native_link::pass_error(frame& ended) noexcept {
         hand_over(awaiter);
         from = &awaiter;
         link = from->up;
-    } while (link != nullptr && link->ended() && link->told == ends::errors);
+    } while (link != nullptr && link->ended() && link->only_passes_errors());
 }
 
 /// The child is not in this chain, unless it has ended and is told of: it is gone, or somebody else drives or awaits
 /// it, or it is at rest (7.9).
 inline void native_link::advance_child(activation& step) noexcept {
     if (ended()) {
-        pass_error(*child);
+        pass_error();
         return;
     }
     bool is_gone = false;

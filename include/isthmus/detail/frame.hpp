@@ -283,6 +283,8 @@ struct native_link : delegate {
     void forget() noexcept;
     /// Whether the child belongs to an object of the layer above, in whose terms `parent` gets all that comes of it.
     bool translates() const noexcept { return told == ends::all; }
+    /// Whether advance() deals with an end in an error alone, by passing it on to `parent`.
+    bool only_passes_errors() const noexcept { return told == ends::errors; }
     /// As of a delegate. No end in an error resumes `parent`.
     void pass_errors() noexcept {
         passes_errors = true;
@@ -307,7 +309,7 @@ struct native_link : delegate {
 
 private:
     void advance_child(activation& step) noexcept;
-    void pass_error(frame& ended) noexcept;
+    void pass_error() noexcept;
     std::exception_ptr close_child() noexcept;
     void destroy_child() noexcept;
     std::exception_ptr take_closed_child(frame& closed, activation& step) noexcept;
