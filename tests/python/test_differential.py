@@ -227,7 +227,7 @@ class Run:
         for _ in range(2):
             self.trace.append(("close", plain(outcome(coroutine.close))))
         trace = self.trace[:]
-        # The collector does not see that scripts in C++ hold this run (12.5), so it would stay with those still suspended.
+        # The collector does not see that scripts in C++ hold this run (12.5): it would stay with those still suspended.
         self.kept.clear()
         return trace
 
